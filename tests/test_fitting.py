@@ -64,14 +64,14 @@ def asked(task: str, models: str = ALL) -> str:
         (
             ["judge.sequence_length=256"],
             "10: models.judge.sequence_length: found 256, expected at most 128, which is all that tuned reads: lower "
-            "it, or raise sequence_length of lm, with which it began, to 256",
+            "it, or raise sequence_length of lm, from which tuned was trained, to 256",
         ),
         (["tuned.sequence_length=256", "judge.sequence_length=64"], "9: models.tuned.sequence_length: found 256"),
         (["sorter.sequence_length=65"], "12: models.sorter.sequence_length: found 65, expected at most 64, which"),
         (
             ["tuned.from=theirs", "models.theirs.path=decoder"],
             "9: models.tuned.sequence_length: found 128, expected at most 96, which is all that theirs reads: lower "
-            "it, or begin with a model that reads more",
+            "it, or start from a model that reads more",
         ),
         (["sorter.from=theirs", "theirs.path=encoder", "sorter.sequence_length=97"], "found 97, expected at most 96"),
         (
@@ -127,7 +127,7 @@ def asked(task: str, models: str = ALL) -> str:
         ),
         (
             ["models.spans={objective: span-corruption, from: scratch, data: texts, sequence_length: 2000}"],
-            "there are 100 sentinels: set",
+            "too many for 100 sentinels: set",
         ),
         (
             [asked("{kind: perplexity, data: texts, stride: 128}", "lm")],

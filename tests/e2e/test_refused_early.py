@@ -139,7 +139,7 @@ CASES = {
         BASE + "  tuned: {objective: sft, from: base, tokenizer: base, data: chats, adapter: {kind: lora}, SMALL}\n",
         [
             "the check of tuned refuses: its first step fails: adapter.targets: no linear layer is called all-linear",
-            "leave `adapter` out, which trains all weights, or begin with one of Llama",
+            "leave `adapter` out, which trains all weights, or start from a Llama",
         ],
         family="GPT-2",
     ),
@@ -158,7 +158,7 @@ CASES = {
     ),
     "a teacher of other tokens": Case(
         BASE + TUNED + "  policy: {objective: distillation, from: tuned, teacher: base, data: chats, SMALL}\n",
-        ["the check of policy refuses", "the teacher reads other tokens (321 ids)", "give the student that tokenizer"],
+        ["the check of policy refuses", "has another tokenizer (321 ids)", "student the teacher's tokenizer"],
         family="Llama",
     ),
     "a judge that reads less than the answers": Case(
@@ -206,7 +206,7 @@ CASES = {
             "sequence-classification, from: enc, data: texts",
             "sequence-classification, from: enc, data: texts, validation: more",
         ),
-        ["the check of sorter refuses", "labels to validate on that nothing is learned of: odd; known are dry, wet"],
+        ["the check of sorter refuses", "labels that no training text has: odd; training texts have dry, wet"],
         ["data.more={kind: ingest, sources: [FILES more], licences: {allow: [permissive]}}"],
         wrong={"more": lambda records: [records[number].update(label="odd") for number in (2, 5, 8)]},
     ),
@@ -215,7 +215,7 @@ CASES = {
             "sequence-classification, from: enc, data: texts",
             "sequence-classification, from: enc, data: texts, validation: more",
         ),
-        ["nothing is learned of: Dry; known are dry, wet", "But for case or spaces Dry is dry: give their source"],
+        ["no training text has: Dry; training texts have dry, wet", "case and spaces, Dry is dry: give their source"],
         ["data.more={kind: ingest, sources: [FILES more], licences: {allow: [permissive]}}"],
         wrong={"more": lambda records: records[2].update(label="Dry")},
     ),
@@ -241,12 +241,12 @@ CASES = {
     ),
     "a checkpoint beyond the steps": Case(
         "",
-        ["models.lm.publish_checkpoints: 100000000 is beyond the ", "name earlier ones, or state `steps`"],
+        ["models.lm.publish_checkpoints: 100000000 is beyond the ", "name earlier steps, or set `steps`"],
         ["lm.steps=auto", "lm.publish_checkpoints=[100000000]"],
     ),
     "memory that no machine has": Case(
         "",
-        ["models.lm: micro_batch_rows 4 takes ", "GiB are there", "choose a smaller hidden_size"],
+        ["models.lm: micro_batch_rows 4 takes ", "GiB are free", "choose a smaller hidden_size"],
         ["lm.hidden_size=65536", "lm.num_heads=64", "lm.num_layers=200"],
     ),
     "a disk that is full": Case(
@@ -272,7 +272,7 @@ CASES = {
     "an encoder-decoder that knows other words": Case(
         BASE + "  tuned: {objective: text-to-text, from: base, data: chats, SMALL}\n",
         [
-            "models.tuned.tokenizer: base has a vocabulary of its own, and that of tokenizer is another",
+            "models.tuned.tokenizer: base has its own vocabulary, and tokenizer has a different one",
             "`tokenizer: base`",
         ],
         family="T5",
@@ -282,7 +282,7 @@ CASES = {
         + "  policy: {objective: grpo, from: tuned, data: said, rewards: [{kind: length, most: 9}], answer_tokens: 8, "
         + "group_size: 4, SMALL}\n",
         [
-            "12 of 12 prompts leave no room for an answer: they may have 57 tokens, and the longest has ",
+            "12 of 12 prompts leave no room for an answer: the limit is 57 tokens per prompt, and the longest has ",
             "Try: a greater models.policy.sequence_length, or shorter prompts",
         ],
         ["data.said={kind: answers, model: tuned, data: long, max_tokens: 4}", "lm.sequence_length=512"],

@@ -68,7 +68,7 @@ def test_a_reward_model_is_scored_by_what_transformers_computes(base: ModelFolde
         assert item["loss"] == pytest.approx(-math.log(1 / (1 + math.exp(worse - better))), abs=1e-4)
     assert loss.value == pytest.approx(sum(item["loss"] for item in items) / 20)
     assert 0 <= calibration.value < 0.5
-    with pytest.raises(LmworksError, match="tells 1 scores of a text and writes none"):
+    with pytest.raises(LmworksError, match="gives 1 scores for a text and writes no text"):
         open_decoder(model.path)
     with pytest.raises(LmworksError, match="more than 128 tokens"):
         open_reward_model(model.path).scores([[5] * 129])

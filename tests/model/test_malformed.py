@@ -240,7 +240,7 @@ def test_an_index_names_files_of_its_own_folder_alone(model: Path, tmp_path: Pat
     save_file(tensors, tmp_path / "private.safetensors")
     index = {"metadata": {}, "weight_map": dict.fromkeys(tensors, "../private.safetensors")}
     (model / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(LmworksError, match=r"index\.json: names \.\./private\.safetensors; expected a file beside it"):
+    with pytest.raises(LmworksError, match=r"index\.json: names .*; expected a file in the same folder"):
         PretrainedModelConfig(path="model", licence="MIT").resolve(tmp_path)
 
 

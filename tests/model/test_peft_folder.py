@@ -85,7 +85,7 @@ def test_adapters_of_another_base_and_of_more_than_matrices_are_refused_by_name(
         take(other, tmp_path / "adapter", tmp_path / "d" / "out")
     wide = tmp_path / "wide"
     save_model(random_decoder(replace(SHAPE, intermediate_size=56)), wide, base)
-    with pytest.raises(LmworksError, match=r"of \[\d+, \d+\] stand A and B of .*; expected such as fit"):
+    with pytest.raises(LmworksError, match=r"of \[\d+, \d+\]: A and B of .* do not fit this shape"):
         take(wide, tmp_path / "adapter", tmp_path / "f" / "out")
     (tmp_path / "adapter" / "adapter_model.safetensors").unlink()
     with pytest.raises(UsageError, match=r"no adapter_model\.safetensors; expected a folder that PEFT has saved"):

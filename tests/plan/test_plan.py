@@ -325,7 +325,7 @@ def test_what_cannot_fit_is_refused_with_the_sum(tmp_path: Path) -> None:
     with pytest.raises(GateRefused) as refused:
         plan(tmp_path, "first.micro_batch_rows=100000", "first.global_batch_tokens=51200000")
     said = str(refused.value)
-    assert "models.first" in said and "attention scores" in said and "GiB are there" in said
+    assert "models.first" in said and "attention scores" in said and "GiB are free" in said
     assert all(words in said for words in ("micro_batch_rows 100000 ", "would fit", "activation_checkpointing"))
 
 

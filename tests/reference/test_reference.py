@@ -88,7 +88,7 @@ def test_an_editor_sees_what_is_wrong(validator: Draft202012Validator, old: str,
 def test_a_learning_rate_names_the_one_that_applies_with_an_adapter() -> None:
     for kind in ("sft", "causal-lm"):
         told = CliRunner().invoke(app, ["explain", f"{kind}.learning_rate"]).stdout
-        assert "With an `adapter` 0.0002 applies instead" in " ".join(told.split())
+        assert "With an `adapter`, the default is 0.0002" in " ".join(told.split())
 
 
 def test_a_kind_and_a_field_are_explained() -> None:

@@ -1,1 +1,1 @@
-"""The decoder: what it computes, what it costs, and its folder on disk."""
+"""Models: their computation, size and memory, and their folders on disk."""

@@ -1,4 +1,4 @@
-"""The shape of a decoder, and what follows from it by counting. Imports no torch: plans are made of it."""
+"""The shape of a decoder, and its counts of parameters, operations and memory. Plans use it, so it needs no torch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Literal
 from lmworks.errors import UsageError
 
 QUERY_BLOCK = 128
-"""Queries attended for at once in training: packed attention computes no scores behind a block's last query."""
+"""Number of queries per block in training. Packed attention computes no scores after a block's last query."""
 
 LOSS_CHUNK = 1024
-"""Positions whose logits exist at once, at the most; larger chunks were no faster."""
+"""Maximum number of positions whose logits exist at once. Larger chunks were not faster."""
 
 LOSS_LOGITS = 2**24
-"""Logits that exist at once, about: of large vocabularies, chunks of fewer positions."""
+"""Approximate number of logits that exist at once. With a large vocabulary, chunks have fewer positions."""
 
 FLOAT32 = 4
-"""Bytes of a number in which weights, gradients and optimizer state are kept."""
+"""Bytes per number of weights, gradients and optimizer state."""
 
 REWARD = ("reward",)
 """The label of a model that scores answers."""
@@ -31,18 +31,18 @@ Family = Literal[
 
 
 def in_words(family: str | None) -> str:
-    """Return a family with its article."""
+    """Return the name of a family with its article."""
     return f"{'an' if str(family)[0] in 'aeiou' else 'a'} {family}"
 
 
 PACKED_BITS = {"q4_1": 5, "nf4": 4 + 8 / 64 + 32 / 64 / 256}
-"""Bits of a weight in 4-bit types, with its share of the scales (`model/quantised.py`)."""
+"""Bits per weight of the 4-bit types, including scales (`model/quantised.py`)."""
 
 
 def require_heads(hidden_size: int, num_heads: int | None, rotary: bool = True) -> None:
-    """Raise ValueError for heads that do not divide a size, or whose positions cannot be turned in pairs.
+    """Raise ValueError if the heads do not divide a size, or have an odd size, which rotary positions cannot use.
 
-    Unset, there are as many of 64 numbers as fit, and what is over is not used.
+    Without `num_heads`, there are as many heads of 64 dimensions as fit. A remainder is not used.
     """
     heads = num_heads or max(1, hidden_size // 64)
     fit = [count for count in range(1, hidden_size + 1) if hidden_size % (count * (1 + rotary)) == 0]
@@ -50,40 +50,40 @@ def require_heads(hidden_size: int, num_heads: int | None, rotary: bool = True) 
     if num_heads and hidden_size % num_heads:
         raise ValueError(f"hidden_size {hidden_size} is not a multiple of num_heads {num_heads}{expected}")
     if rotary and hidden_size // heads % 2:
-        raise ValueError(f"{hidden_size} / {heads} = {hidden_size // heads} numbers a head is odd{expected}")
+        raise ValueError(f"{hidden_size} / {heads} = {hidden_size // heads} numbers per head is odd{expected}")
 
 
 def loss_chunk(vocab_size: int) -> int:
-    """Positions whose logits exist at once. A batch is filled up to whole chunks, so large ones waste most."""
+    """Return how many positions have logits at once. Batches are padded to whole chunks, so large ones waste more."""
     return min(LOSS_CHUNK, max(128, LOSS_LOGITS // vocab_size // 128 * 128))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forward:
-    """How a model computes while it learns, as far as it decides what is kept for the backward pass."""
+    """Settings of a training's forward pass that determine what is kept for the backward pass."""
 
     width: int
-    """Bytes of a number in products."""
+    """Bytes per number in products."""
     recomputed: bool = False
-    """Whether blocks are computed again in the backward pass: activation checkpointing."""
+    """Whether blocks are computed again in the backward pass (activation checkpointing)."""
     dropout: bool = False
     compiled: bool = False
     frozen: bool = False
-    """Whether adapters alone learn."""
+    """Whether only adapters are trained."""
     narrow_weights: bool = False
-    """Whether frozen weights are kept in the type of products, so that no product copies them."""
+    """Whether frozen weights are kept in the type of products, so that products need no copy of them."""
 
 
 class Shape(ABC):
     """Counts of a model of any family before it is built. The plan needs nothing else."""
 
     num_layers: int
-    """Blocks."""
+    """Number of blocks."""
 
     @property
     @abstractmethod
     def parts(self) -> Mapping[str, int]:
-        """Parameters by part. The part `matrices` is what Muon moves: matrices inside blocks."""
+        """Number of parameters by part. The part `matrices`, the matrices inside blocks, is updated by Muon."""
 
     @property
     def parameters(self) -> int:
@@ -91,15 +91,15 @@ class Shape(ABC):
 
     @abstractmethod
     def adapter_parameters(self, rank: int) -> int:
-        """Parameters of low-rank adapters beside every matrix inside blocks."""
+        """Return the number of parameters of low-rank adapters on every matrix inside blocks."""
 
     @abstractmethod
     def training_flops_per_token(self, sequence_length: int) -> int:
-        """Floating-point operations to learn from one token, forward and backward."""
+        """Return the floating-point operations to learn from one token, forward and backward."""
 
     @abstractmethod
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> Mapping[str, int]:
-        """Return the bytes kept of `rows` rows for the backward pass, and held by the loss at once, by part."""
+        """Return, by part, the bytes that `rows` rows keep for the backward pass, and the bytes of the loss."""
 
 
 MATRICES = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
@@ -118,22 +118,22 @@ class DecoderConfig(Shape):
     head_size: int
     intermediate_size: int
     context_length: int
-    """Longest sequence that the model was trained on, in tokens."""
+    """Number of tokens in the longest sequence on which the model was trained."""
     rope_theta: float = 10_000.0
     rope_scaling: tuple[float, float, float, int] | None = None
-    """Llama 3.1's: factor, low and high frequency factor, original context; None rotates as trained."""
+    """Scaling of Llama 3.1: factor, low and high frequency factor, original context. None for no scaling."""
     norm_epsilon: float = 1e-6
     qk_norm: bool = False
-    """Normalise each query and key head before rotation (Qwen3)."""
+    """Whether each query and key head is normalised before rotation (Qwen3)."""
     qkv_bias: bool = False
-    """Biases on the query, key and value projections (Qwen2)."""
+    """Whether query, key and value projections have biases (Qwen2)."""
     sliding_window: int | None = None
-    """Each position sees at most this many, itself included; None for all earlier ones (Mistral when set)."""
+    """Number of positions that each position can see, including itself (Mistral). None for all earlier positions."""
     tie_embeddings: bool = False
     labels: tuple[str, ...] = ()
-    """Labels. A head in place of the output matrix gives each a score for a text."""
+    """Labels that a head scores for a text. The head replaces the output matrix. Empty without such a head."""
     native: bool = True
-    """Whether lmworks computes it. `transformers` computes other architectures, with frozen weights in float32."""
+    """Whether lmworks runs it. `transformers` runs other architectures, with frozen weights in float32."""
 
     def __post_init__(self) -> None:
         if self.num_heads % self.num_key_value_heads:
@@ -141,26 +141,26 @@ class DecoderConfig(Shape):
                 f"num_heads {self.num_heads} is not a multiple of num_key_value_heads {self.num_key_value_heads}"
             )
         if self.head_size % 2:
-            raise ValueError(f"head_size {self.head_size} is odd; rotary positions turn pairs")
+            raise ValueError(f"head_size {self.head_size} is odd; rotary positions need an even number")
 
     def with_labels(self, labels: Sequence[str]) -> DecoderConfig:
-        """Return the shape with a head for labels in place of its output matrix."""
+        """Return the shape with a head for labels instead of its output matrix."""
         return replace(self, labels=tuple(labels), tie_embeddings=False)
 
     @property
     def outputs(self) -> int:
-        """Rows of the output matrix."""
+        """Number of rows of the output matrix."""
         return len(self.labels) or self.vocab_size
 
     @property
     def block_matrices(self) -> int:
-        """Parameters of the matrices of one block."""
+        """Number of parameters in the matrices of one block."""
         heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
         return 2 * self.hidden_size * (heads + keys) + 3 * self.hidden_size * self.intermediate_size
 
     @property
     def parts(self) -> dict[str, int]:
-        """Parameters by part; a tied embedding counts once."""
+        """Number of parameters by part. A tied embedding counts once."""
         heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
         biases = (heads + 2 * keys) * self.qkv_bias
         norms = 2 * self.hidden_size + 2 * self.head_size * self.qk_norm
@@ -173,28 +173,28 @@ class DecoderConfig(Shape):
         }
 
     def adapter_parameters(self, rank: int) -> int:
-        """Parameters of low-rank adapters beside every matrix inside blocks: rank times inputs and outputs of each."""
+        """Return the parameters of low-rank adapters on each matrix in blocks: rank times its inputs and outputs."""
         heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
         attention = 2 * (self.hidden_size + heads) + 2 * (self.hidden_size + keys)
         return rank * self.num_layers * (attention + 3 * (self.hidden_size + self.intermediate_size))
 
     def forward_flops_per_token(self, context: int) -> int:
-        """Floating-point operations of one token's forward pass that sees `context` positions."""
+        """Return the floating-point operations of the forward pass of a token that sees `context` positions."""
         parts = self.parts
         matrices = parts["matrices"] + parts["norms and biases"] - self.hidden_size + self.outputs * self.hidden_size
         attention = 2 * self.num_layers * self.num_heads * self.head_size * context
         return 2 * (matrices + attention)
 
     def training_flops_per_token(self, sequence_length: int) -> int:
-        """Forward and backward; each row is attended to whole, which is what the kernels compute."""
+        """Return the operations per token, forward and backward. Attention spans whole rows, as in the kernels."""
         return 3 * self.forward_flops_per_token(sequence_length)
 
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> dict[str, int]:
         """Return the most bytes that packed rows keep for the backward pass, and about the bytes of the loss.
 
-        Read from what autograd keeps. A compiler computes norms and activation functions again, and keeps the shares of
-        attention twice, once for each product in the backward pass. Norms that do not learn keep half; in float32,
-        attention keeps its result instead of the shares.
+        The counts follow what autograd keeps. A compiler computes norms and activation functions again, and keeps
+        attention weights twice, once for each product in the backward pass. Frozen norms keep half. In float32,
+        attention keeps its result instead of the attention weights.
         """
         tokens, hidden, width = rows * sequence_length, self.hidden_size, how.width
         heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
@@ -232,7 +232,7 @@ class DecoderConfig(Shape):
     def in_parts(self, count: int) -> DecoderConfig:
         """Return the shape that one of `count` tensor-parallel processes computes.
 
-        Raises UsageError if heads or inner features do not go evenly into so many parts.
+        Raises UsageError if heads or inner features cannot be divided evenly into `count` parts.
         """
         parted = {what: getattr(self, what) for what in ("num_heads", "num_key_value_heads", "intermediate_size")}
         for what, size in parted.items():
@@ -244,5 +244,5 @@ class DecoderConfig(Shape):
         return replace(self, **{what: size // count for what, size in parted.items()})
 
     def cache_bytes(self, length: int, width: int = 4) -> int:
-        """Memory of the keys and values of `length` positions of one sequence, in numbers of `width` bytes."""
+        """Return the bytes of the keys and values of `length` positions in a sequence, at `width` bytes per number."""
         return 2 * self.num_layers * self.num_key_value_heads * self.head_size * length * width

@@ -3,8 +3,8 @@
 Axes: B batch, T time, D hidden size, H heads, K key-value heads, C head size, F intermediate size, V vocabulary.
 
 Parameters are named as Hugging Face names them, so a state dict is a checkpoint. Every matrix product runs in the type
-of the activations, `compute_type`, whatever the weights are kept in. The decoder knows no cache and no packing:
-`attend` comes from outside (training passes packed causal attention, the generation engine its cache).
+of the activations, `compute_type`, whatever the type of the weights. The decoder has no code for caches or packing.
+The caller passes `attend`: training passes packed causal attention, and the generation engine passes its cache.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 from lmworks.model.config import DecoderConfig
 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
-"""(layer, q[B,H,T,C], k[B,K,T,C], v[B,K,T,C]) -> [B,H,T,C]; positions are already rotated in."""
+"""Function of layer, q [B,H,T,C], k and v [B,K,T,C] that returns [B,H,T,C]. q and k are already rotated."""
 
 
 class Linear(nn.Linear):
@@ -31,7 +31,7 @@ class Linear(nn.Linear):
 
 
 class RMSNorm(nn.Module):
-    """x / rms(x) · weight over the last axis; computed in float32."""
+    """Norm x / rms(x) · weight over the last axis, computed in float32."""
 
     def __init__(self, size: int, epsilon: float) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class RMSNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    """Project, normalise and rotate; the attending itself is handed in."""
+    """Projections, norms and rotation of attention. The caller passes the attention function itself."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """SwiGLU."""
+    """Feed-forward layer with SwiGLU."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then feed-forward, each on a normalised copy and added to the stream."""
+    """Attention, then feed-forward. Each reads normalised values, and its result is added to the residual stream."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Block(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.norm_epsilon)
         self.mlp = FeedForward(config)
         self.dropout: nn.Module = nn.Identity()
-        """The trainer's to exchange; applied to what is added to the stream (Vaswani et al. 2017, section 5.4)."""
+        """Dropout of what is added to the stream, set by the trainer (Vaswani et al. 2017, section 5.4)."""
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend, layer: int) -> Tensor:
         x = x + self.dropout(self.self_attn(self.input_layernorm(x), cos, sin, attend, layer))
@@ -104,7 +104,7 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Everything but the output matrix; named as in Hugging Face folders (`model.`)."""
+    """All weights except the output matrix, with the names of Hugging Face folders (`model.`)."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class Trunk(nn.Module):
 class Decoder(nn.Module):
     """The language model. `hidden` gives the last hidden states; logits are `hidden @ output_weight.T`.
 
-    Of a shape with labels, these are scores of the text up to each position.
+    If the shape has labels, logits are their scores for the text up to each position.
     """
 
     def __init__(self, config: DecoderConfig) -> None:
@@ -135,16 +135,16 @@ class Decoder(nn.Module):
 
     @property
     def blocks(self) -> nn.ModuleList:
-        """The layers, in order: what sharding, compiling and activation checkpointing walk."""
+        """Layers in order, for sharding, compiling and activation checkpointing."""
         return self.model.layers
 
     @property
     def output_weight(self) -> Tensor:
-        """[V,D]"""
+        """Output matrix [V,D]."""
         return (self.score if self.config.labels else self.lm_head).weight
 
     def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Tensor:
-        """[B,T] tokens at [B,T] positions -> [B,T,D] in `compute_type`."""
+        """Return hidden states [B,T,D], in `compute_type`, of tokens [B,T] at positions [B,T]."""
         x = self.model.embed_tokens(tokens).to(self.compute_type)
         cos, sin = rotations(positions, self.config, x.dtype)
         for layer, block in enumerate(self.blocks):
@@ -154,7 +154,7 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
-        """Fresh weights: uniform of variance 1/inputs; zero where a block adds to the stream: it begins as identity."""
+        """Set random weights of variance 1/inputs. Outputs of blocks are zero, so each block starts as identity."""
         for name, parameter in self.named_parameters():
             if name.endswith("norm.weight"):
                 parameter.fill_(1.0)
@@ -168,7 +168,7 @@ class Decoder(nn.Module):
 
 
 def rotations(positions: Tensor, config: DecoderConfig, data_type: torch.dtype) -> tuple[Tensor, Tensor]:
-    """[B,T] positions -> cosines and sines [B,1,T,C]; the angles are computed in float32."""
+    """Return cosines and sines [B,1,T,C] for positions [B,T]. The angles are computed in float32."""
     exponents = torch.arange(0, config.head_size, 2, device=positions.device, dtype=torch.float32) / config.head_size
     periods = config.rope_theta**exponents  # over 2π, in positions
     if config.rope_scaling:  # Llama 3.1: long periods are stretched by the factor, short ones kept, between them a ramp
@@ -181,6 +181,6 @@ def rotations(positions: Tensor, config: DecoderConfig, data_type: torch.dtype) 
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding; the first half of a head turns against the second, as in Llama."""
+    """Return x with rotary position embedding. Pairs are from the first and second half of a head, as in Llama."""
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-second, first), dim=-1) * sin

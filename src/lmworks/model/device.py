@@ -1,7 +1,7 @@
-"""Where tensors are: the one place that names kinds of devices, and asks torch which of them it finds here.
+"""Devices of tensors. Only this module names kinds of devices, and asks torch which of them exist here.
 
-Importing this imports no torch, so that a plan is made at once where there is no accelerator. Run as a program, it
-prints what torch finds as one JSON line: `python -m lmworks.model.device ASKED`.
+Importing it does not import torch, so that plans are fast without an accelerator. As a program, it prints the device
+that torch finds as one JSON line: `python -m lmworks.model.device ASKED`.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from lmworks.pipeline.work.process import forget_peak_memory, peak_memory_bytes
 
 AUTO, CPU = "auto", "cpu"
 NOT_BY_ITSELF = ("mps",)
-"""Kinds that are taken when they are asked for only: without float64, answers cannot be drawn there."""
+"""Kinds that `auto` does not choose. They have no float64, which drawing answers needs."""
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/dev/dri")
 """Files that Linux has with a driver for NVIDIA (also in Windows' subsystem), AMD or Intel."""
 NO_MEMORY = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
-"""Parts of what torch says when memory has run out."""
+"""Parts of torch's messages when memory has run out."""
 PRODUCT, LARGEST_PRODUCT = 2048, 8192
-"""Sides of the square matrices whose product gives the rate that a training step is compared with."""
+"""Sides of the square matrices whose product gives the rate with which a training step is compared."""
 QUICK_SECONDS = 0.005
-"""A product that takes no longer does not fill the device, or is as short as asking for it: a larger one is timed."""
+"""Time below which a product is too small to fill the device or to outlast its start, so a larger one is timed."""
 ASKING_SECONDS = 120
-"""Torch and a driver are loaded within some of them."""
+"""Timeout in seconds of the process that asks torch. Loading torch and a driver takes some seconds."""
 
 
 def find_device(asked: str = AUTO) -> torch.device:
-    """Return the device of this name; of `auto` the accelerator, where torch finds one, else the processor.
+    """Return the device with this name. `auto` is the accelerator if torch finds one, else the CPU.
 
     Raises LmworksError if there is no such device here.
     """
@@ -64,12 +64,12 @@ def _with_number(device: torch.device) -> torch.device:
 
 
 def device_count(kind: str) -> int:
-    """Devices of a kind that this process may use, processors counted as one."""
+    """Return how many devices of a kind this process can use. All CPUs count as one."""
     return 1 if kind == CPU else torch.accelerator.device_count()
 
 
 def device_of_process(asked: str, number: int, processes: int) -> torch.device:
-    """Return the device of one of the processes on a machine, each of which takes another; it becomes the current one.
+    """Return the device of one of several processes on a machine, and make it current. Each has its own accelerator.
 
     Raises LmworksError if there are fewer accelerators than processes.
     """
@@ -78,7 +78,7 @@ def device_of_process(asked: str, number: int, processes: int) -> torch.device:
         return torch.device(CPU)
     if processes > (count := device_count(kind)):
         raise LmworksError(
-            f"processes: {processes} on a machine where torch finds {count} {kind}; one a device, or cpu"
+            f"processes: {processes}, but torch finds only {count} {kind} here; set fewer processes, or device cpu"
         )
     device = torch.device(kind, number)
     torch.accelerator.set_device_index(device)
@@ -86,19 +86,19 @@ def device_of_process(asked: str, number: int, processes: int) -> torch.device:
 
 
 def free_bytes(device: torch.device) -> float:
-    """Memory of an accelerator that may still be taken."""
+    """Return the bytes of an accelerator's memory that are still available."""
     free, _ = torch.get_device_module(device).mem_get_info(device)
     cached = torch.accelerator.memory_reserved(device) - torch.accelerator.memory_allocated(device)
     return float(free + cached)
 
 
 def peak_bytes(device: torch.device) -> int:
-    """Return the most memory that this process has held there: of an accelerator, what its allocator has taken."""
+    """Return this process's peak memory on a device. On an accelerator, it is what the allocator has reserved."""
     return peak_memory_bytes() if device.type == CPU else int(torch.accelerator.max_memory_reserved(device))
 
 
 def forget_peak(device: torch.device) -> None:
-    """Have the peak counted anew from here, on an accelerator without what its allocator keeps for later."""
+    """Reset the peak memory to the current memory. On an accelerator, first free the allocator's cache."""
     if device.type == CPU:
         forget_peak_memory()
     else:
@@ -107,12 +107,12 @@ def forget_peak(device: torch.device) -> None:
 
 
 def narrow_products(device: torch.device, data_type: torch.dtype) -> torch.autocast:
-    """Within, modules of `transformers` multiply in this type, and keep their weights in float32."""
+    """Return a context in which modules of `transformers` multiply in this type, with weights kept in float32."""
     return torch.autocast(device.type, data_type, enabled=data_type != torch.float32)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory has run out, on whatever device."""
+    """Return whether an error means that memory has run out, on any device."""
     told = isinstance(error, RuntimeError) and any(part in str(error) for part in NO_MEMORY)
     return told or isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
@@ -124,9 +124,9 @@ def device_name(device: torch.device) -> str:
 
 
 def product_rate(device: torch.device, data_type: torch.dtype) -> float:
-    """Floating-point operations a second of a large matrix product there, on the threads in use: the best of three.
+    """Return the floating-point operations per second of a large matrix product, on the current threads: best of three.
 
-    Measured once in a process.
+    It is measured once per process.
     """
     return _product_rate(device, data_type, torch.get_num_threads())
 
@@ -146,18 +146,18 @@ def _product_rate(device: torch.device, data_type: torch.dtype, threads: int) ->
 
 
 def accelerator_facts(asked: str = AUTO) -> dict[str, Any] | None:
-    """Return torch's facts of the accelerator that would be used, without loading torch into this process, or None.
+    """Return facts about the accelerator that would be used, or None. Torch runs in another process.
 
-    Its `kind` and `name`, its free `memory_bytes`, and by data type the `product_rates` measured just now. Where torch
-    was built for none, or no driver is there, nothing is started. Raises LmworksError if there is none as was asked.
+    The facts are `kind`, `name`, free `memory_bytes`, and `product_rates` by data type, measured now. If torch was
+    built for no accelerator, or there is no driver, no process starts. Raises LmworksError if `asked` is not there.
     """
     if asked == CPU or (asked == AUTO and not _may_have_one()):
         return None
     command = [sys.executable, "-m", "lmworks.model.device", asked]
     found = subprocess.run(command, capture_output=True, text=True, timeout=ASKING_SECONDS, check=False)  # noqa: S603
     if found.returncode:
-        last = (found.stderr.strip().splitlines() or ["nothing was said"])[-1]
-        raise LmworksError(f"torch could not be asked for a device: {last}; take the processor: --device cpu")
+        last = (found.stderr.strip().splitlines() or ["no message"])[-1]
+        raise LmworksError(f"torch failed while looking for a device: {last}; use the CPU: --device cpu")
     told: dict[str, Any] | None = json.loads(found.stdout.splitlines()[-1])
     if told and "error" in told:
         raise LmworksError(told["error"])
@@ -165,7 +165,7 @@ def accelerator_facts(asked: str = AUTO) -> dict[str, Any] | None:
 
 
 def _may_have_one() -> bool:
-    """Whether it is worth loading torch to ask: it was built for an accelerator and a driver is there, or a plugin."""
+    """Return whether there can be an accelerator: torch is built for one and a driver exists, or torch has a plugin."""
     if entry_points(group="torch.backends"):
         return True
     spec = find_spec("torch")

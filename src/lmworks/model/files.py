@@ -1,4 +1,4 @@
-"""Reading the files of models that others have made: what is wrong with one is told in a line with its name."""
+"""Reading the files of models that others have made. Errors name the file and the fault in one line."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lmworks.lazy import torch
 from lmworks.pipeline.files import read_regular, refuse_links_out, without_duplicates
 
 INDEX = "*.safetensors.index.json"
-"""Names which file holds which tensor."""
+"""Pattern of the files that state which file holds which tensor."""
 LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers")
 WEIGHT_BITS = "lmworks_weight_bits"
-"""The field of a config.json that tells what a weight was rounded to in the file that it came from."""
+"""Field of a config.json with the bits per weight in the original file."""
 POSITIONS, MOST_POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx"), 2**24
-"""The longest published context has 10 million."""
+"""Fields with the context length, and its largest value. The longest published context has 10 million tokens."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def whole_number(
     path: Path, found: Mapping[str, Any], name: str, most: int, default: int | None = None, least: int = 1
 ) -> int:
-    """A field of a `config.json` that counts something, from `least` to `most`. Raises LmworksError for another one."""
+    """Return a field of a `config.json`. Raises LmworksError unless it is a whole number from `least` to `most`."""
     value = found.get(name)
     value = default if value is None else value
     if type(value) is not int or not least <= value <= most:
@@ -46,7 +46,7 @@ def whole_number(
 
 @contextmanager
 def open_weights(path: Path) -> Iterator[Any]:
-    """A file of tensors, opened with safetensors."""
+    """Open a file of tensors with safetensors."""
     from safetensors import safe_open
 
     with told(path, "a whole safetensors file; copy it anew"):
@@ -57,7 +57,7 @@ def open_weights(path: Path) -> Iterator[Any]:
 
 
 def load_weights(path: Path) -> dict[str, Any]:
-    """All tensors of a file, by name. Raises LmworksError if one holds NaN or infinity."""
+    """Return all tensors of a file, by name. Raises LmworksError if one holds NaN or infinity."""
     with open_weights(path) as tensors:
         found = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 - it is no dict
     require_finite(path, found.items())
@@ -65,7 +65,7 @@ def load_weights(path: Path) -> dict[str, Any]:
 
 
 def require_finite(place: Path, weights: Iterable[tuple[str, Any]]) -> None:
-    """Raise LmworksError, with the name, for weights that hold NaN or infinity: such a model answers nothing."""
+    """Raise LmworksError, with the name, for weights that hold NaN or infinity. Such a model cannot answer."""
     for name, tensor in weights:
         # A sum needs no memory. It may overflow where all numbers are finite.
         is_sound = not tensor.is_floating_point() or tensor.detach().sum(dtype=torch.float32).isfinite()
@@ -77,14 +77,14 @@ def require_finite(place: Path, weights: Iterable[tuple[str, Any]]) -> None:
 
 
 def refuse_special_files(folder: Path) -> None:
-    """Raise LmworksError for a pipe, socket or device in a folder: who reads it waits for ever."""
+    """Raise LmworksError if a folder has a pipe, socket or device. Reading such a file could wait forever."""
     for path in sorted(folder.iterdir()):
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise LmworksError(f"{path}: not a regular file\n  Put the file itself there, or delete it")
 
 
 def count_tensors(folder: Path) -> int:
-    """Return how many the files of a folder hold."""
+    """Return the number of tensors in the files of a folder."""
     total = 0
     for path in folder.glob("*.safetensors"):
         with open_weights(path) as tensors:
@@ -93,7 +93,7 @@ def count_tensors(folder: Path) -> int:
 
 
 def weight_bits(folder: Path) -> float | None:
-    """Bits that most numbers of a model's files were last rounded to; None where it has no such files."""
+    """Return the bits per number of most weights in a model's files. None if there are no such files."""
     if (named := read_json(folder / "config.json").get(WEIGHT_BITS)) is not None:
         return float(named)
     bits: Counter[int] = Counter()
@@ -108,18 +108,18 @@ def weight_bits(folder: Path) -> float | None:
 
 
 def check_own_files(folder: Path, names: Iterable[str]) -> None:
-    """Raise LmworksError for a link that leads out of a model folder, and an index that names files elsewhere."""
+    """Raise LmworksError if a model folder has a link to a file outside, or an index that names such a file."""
     refuse_links_out(folder, names)
     refuse_special_files(folder)
     for path in sorted(folder.glob(INDEX)):
         named = read_json(path).get("weight_map")
         for file in sorted(set(map(str, named.values())) if isinstance(named, dict) else ()):
             if file != Path(file).name or not (folder / file).is_file():
-                raise LmworksError(f"{path}: names {file[:100]}; expected a file beside it")
+                raise LmworksError(f"{path}: names {file[:100]}; expected a file in the same folder")
 
 
 def check_extent(folder: Path) -> None:
-    """Raise LmworksError for a `config.json` of more than its weights can be: it would be built before that is seen."""
+    """Raise LmworksError if a `config.json` has more layers or positions than can be. The model is not built."""
     refuse_special_files(folder)
     path = folder / "config.json"
     found = read_json(path)

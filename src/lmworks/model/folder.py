@@ -1,4 +1,4 @@
-"""Models as Hugging Face folders: what we train others load, and what they publish of this shape we load."""
+"""Models as Hugging Face folders. Other programs load models of lmworks, and lmworks loads theirs of the same shape."""
 
 from __future__ import annotations
 
@@ -36,35 +36,35 @@ FAMILIES: Mapping[str, Family] = {
     SCORED: "sequence classifier",
     "ForTokenClassification": "token classifier",
 }
-"""By how the name of an architecture ends."""
+"""Families by the ending of the architecture's name."""
 DEFAULT_LABELS = 2
-"""That `transformers` takes a classifier to have whose config.json names none."""
+"""Number of labels that `transformers` assumes if a classifier's config.json names none."""
 ADAPTER = "adapter"
-"""Folder, in PEFT's form, of what was learned beside a model."""
+"""Subfolder of a model with its adapter, in PEFT's form."""
 ENGINE = "lmworks_engine"
-"""The field of config.json that names the engine, where it is none of lmworks's own."""
+"""Field of config.json that names the engine, if it is not one of lmworks's own for Hugging Face folders."""
 FAMILY = "lmworks_family"
-"""The field beside it that says what such a model is."""
+"""Field of config.json with the family of a model that names its engine."""
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-"""PEFT's names of the files in it."""
+"""PEFT's names of the files in an adapter's folder."""
 FILE_BYTES = 4 * 2**30
-"""Largest file of weights that a model is written into, and so what is held of it at once."""
+"""Largest size of a file of weights. While a model is written, at most one such file is in memory."""
 MOST_LAYERS, LARGEST_SIZE, LARGEST_TABLE = 2**12, 2**22, 2**26
-"""In a `config.json`: what is more was never trained, and would be built before it is found not to fit."""
+"""Largest values in a `config.json`. A larger model does not exist, and is refused before it is built."""
 Form = Literal["gguf", "onnx"]
 FORMS: Mapping[Form, str] = {
     "gguf": "decoders of Llama, Mistral, Qwen2 and Qwen3",
     "onnx": "decoders, encoders, and classifiers of texts and of words, of which PyTorch computes each",
 }
-"""Models that each form is for, in words."""
+"""Models that can have each form, in words."""
 _ONNX: tuple[Family | None, ...] = ("decoder", "encoder", "sequence classifier", "token classifier", None)
-"""None is an encoder without a head."""
+"""Families that ONNX files support. None is an encoder without a head."""
 LLAMA3_SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 
 
 @dataclass(frozen=True)
 class ModelFolder(Handle):
-    """A model artifact: a Hugging Face folder with the tokenizer that it was trained with."""
+    """A model artifact: a Hugging Face folder that includes the tokenizer of its training."""
 
     def open(self, data_type: str = "float32") -> Decoder:
         return load_model(self.path, data_type)
@@ -75,7 +75,7 @@ def save_model(
 ) -> None:
     """Write config, weights, tokenizer and the ids that end an answer. Equal weights give equal bytes.
 
-    `weights`, by name, replace the model's own. They are taken one at a time and held no longer than their file.
+    `weights`, by name, replace the model's own. They are read one at a time, and freed when their file is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     kept = model.state_dict().items() if weights is None else weights
@@ -89,7 +89,7 @@ def save_model(
 
 
 def _write_weights(folder: Path, weights: Iterable[tuple[str, torch.Tensor]]) -> dict[str, torch.dtype]:
-    """Write files of at most `FILE_BYTES`, each when it is full, and an index if they are several. Return the types."""
+    """Write files of at most `FILE_BYTES`, with an index if there are several. Return the types of the tensors."""
     from safetensors.torch import save_file
 
     held, types, parts = dict[str, torch.Tensor](), dict[str, torch.dtype](), list[list[str]]()
@@ -119,23 +119,23 @@ def _write_weights(folder: Path, weights: Iterable[tuple[str, torch.Tensor]]) ->
 
 
 def copy_tokenizer(source: Path, folder: Path) -> None:
-    """Bring a tokenizer's files along."""
+    """Copy a tokenizer's files into a folder."""
     for name in FILES if source != folder else ():
         shutil.copyfile(source / name, folder / name)
 
 
 def special_ids(tokenizer_folder: Path) -> dict[str, Any]:
-    """Return the ids that begin a document and end an answer, as a model's config names them."""
+    """Return the ids that begin a document and end an answer, by the names of a model's config."""
     tokenizer = open_tokenizer(tokenizer_folder)
     begin, *more = dict.fromkeys([tokenizer.end_of_text_id, *tokenizer.stop_ids])
     return {"bos_token_id": begin, "eos_token_id": [begin, *more], "pad_token_id": begin}
 
 
 def load_model(folder: Path, data_type: str | None = "float32", *, labels: Sequence[str] = ()) -> Decoder:
-    """Read a folder of this shape; weights and computation are in `data_type` ("float32", "bfloat16").
+    """Read the decoder in a folder. Weights and computation are in `data_type` ("float32", "bfloat16").
 
-    None leaves weights as they are stored: each stays in its file until it is read, and goes when it is replaced. With
-    `labels`, as a model that scores each of them, whose head begins as zero if the folder has none.
+    None keeps the stored type, and maps each weight from its file until it is replaced. With `labels`, the decoder
+    scores each of them. Its head starts as zero if the folder has none.
     """
 
     from lmworks.model.decoder import Decoder
@@ -148,10 +148,10 @@ def load_model(folder: Path, data_type: str | None = "float32", *, labels: Seque
         )
     kind = getattr(torch, data_type) if data_type else None
     if config.labels and len(config.labels) != len(labels):
-        other = f"one that tells {len(labels)}, or " if labels else ""
+        other = f"a model with {len(labels)} scores, or " if labels else ""
         raise LmworksError(
-            f"{folder}: a model that tells {len(config.labels)} scores of a text and writes none; expected {other}a "
-            "language model: name the one that it began with"
+            f"{folder}: this model gives {len(config.labels)} scores for a text and writes no text; expected {other}a "
+            "language model: name the base of this model instead"
         )
     fresh_head = bool(labels) and not config.labels
     if labels:
@@ -185,17 +185,17 @@ def load_model(folder: Path, data_type: str | None = "float32", *, labels: Seque
 
 
 def _require_in_weights(folder: Path) -> None:
-    """Raise LmworksError for a model of an earlier release whose prompt or prefix is in no weight."""
+    """Raise LmworksError for a model of an earlier release whose adapter is a prompt or prefix outside the weights."""
     path = folder / ADAPTER / ADAPTER_CONFIG
     if path.is_file() and (kind := read_json(path).get("peft_type")) != "LORA":
         raise LmworksError(
-            f"{folder}: its adapter is {kind}, in no weight, and of an earlier release.\n"
-            "Try: tune the base anew with `adapter: {kind: lora}`"
+            f"{folder}: its adapter is {kind}, of an earlier release, and cannot be merged into the weights.\n"
+            "Try: tune the base again with `adapter: {kind: lora}`"
         )
 
 
 def stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield each of the files' tensors; mapped by itself, so that its pages go with it."""
+    """Yield each tensor of the files. Each has its own memory map, so that its memory is freed with it."""
     for file in sorted(folder.glob("*.safetensors")):
         with open_weights(file) as tensors:
             names = list(tensors.keys())
@@ -210,23 +210,23 @@ def stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def engine_of(folder: Path) -> str | None:
-    """Return the engine that a folder names in config.json, where it is none of lmworks's own."""
+    """Return the engine that a folder's config.json names, or None if it names none."""
     named = read_json(folder / "config.json").get(ENGINE)
     return None if named is None else str(named)
 
 
 def name_engine(folder: Path, engine: str) -> None:
-    """Write into config.json which engine answers for the model."""
+    """Write the name of the model's engine into config.json."""
     write_json(folder / "config.json", read_json(folder / "config.json") | {ENGINE: engine})
 
 
 def is_native(folder: Path) -> bool:
-    """Return whether our decoder computes this architecture."""
+    """Return whether lmworks's own decoder runs this architecture."""
     return str(read_json(folder / "config.json").get("model_type")) in ARCHITECTURES
 
 
 def read_config(folder: Path) -> DecoderConfig:
-    """Return the shape in `config.json`; what this decoder cannot compute is refused."""
+    """Return the shape in `config.json`. Raises LmworksError for a shape that this decoder cannot run."""
 
     path = folder / "config.json"
     found = read_json(path)
@@ -237,7 +237,7 @@ def read_config(folder: Path) -> DecoderConfig:
 def _read_config(path: Path, found: dict[str, Any]) -> DecoderConfig:
     kind = found.get("model_type")
     if kind not in ARCHITECTURES:
-        raise LmworksError(f"{path}: model_type is {kind!r}; this decoder computes {', '.join(ARCHITECTURES)}")
+        raise LmworksError(f"{path}: model_type is {kind!r}; this decoder runs only {', '.join(ARCHITECTURES)}")
     rope = found.get("rope_parameters") or found.get("rope_scaling") or {}
     scaling = rope.get("rope_type", rope.get("type", "default"))
     for field, value, wanted in (
@@ -248,7 +248,7 @@ def _read_config(path: Path, found: dict[str, Any]) -> DecoderConfig:
         ("is_causal", found.get("is_causal", True), True),
     ):
         if value != wanted:
-            raise LmworksError(f"{path}: {field} is {value!r}; this decoder computes {wanted!r} only")
+            raise LmworksError(f"{path}: {field} is {value!r}; this decoder supports only {wanted!r}")
     number = partial(whole_number, path, found)
     heads, hidden = number("num_attention_heads", LARGEST_SIZE), number("hidden_size", LARGEST_SIZE)
     scored = SCORED in "".join(found.get("architectures") or ())
@@ -273,13 +273,13 @@ def _read_config(path: Path, found: dict[str, Any]) -> DecoderConfig:
 
 
 def _labels(found: dict[str, Any]) -> tuple[str, ...]:
-    """In the order of their numbers; named as `transformers` does where the file names none."""
+    """Return the labels in the order of their numbers. If the file names none, use the names of `transformers`."""
     names = found.get("id2label") or {str(number): f"LABEL_{number}" for number in range(DEFAULT_LABELS)}
     return tuple(names[number] for number in sorted(names, key=int))
 
 
 def approximate_config(path: Path) -> DecoderConfig:
-    """The shape of a decoder of any architecture, by the names that a `config.json` has for it: to count with."""
+    """Return the approximate shape of a decoder of any architecture, for counting, from a `config.json`."""
     whole = read_json(path)
     inside = whole.get("text_config")
     found = inside if inside and isinstance(inside, dict) else whole
@@ -307,7 +307,7 @@ def approximate_config(path: Path) -> DecoderConfig:
 
 
 def shape_of(folder: Path) -> Shape:
-    """Return the counts of a model of any family. For other architectures they are nearly right."""
+    """Return the shape of a model of any family. For architectures that lmworks does not run, it is approximate."""
     if is_native(folder):
         return read_config(folder)
     fields = folder / "config.json"
@@ -345,17 +345,15 @@ def forms_of(folder: Path) -> list[Form]:
 
 
 def require_form(folder: Path, form: Form, name: str = "") -> None:
-    """Raise LmworksError for a model that cannot have a form, whose message says what to do instead.
+    """Raise LmworksError, with an alternative, if a model cannot be written in a form.
 
-    `name` is what the user calls the model.
+    `name` is the user's name for the model.
     """
     known = forms_of(folder)
     if form in known:
         return
     family = engine_of(folder) or family_of(folder) or "encoder"
-    instead = (
-        f"`lmworks export {name or 'STEP'} --form {known[0]}`" if known else "`lmworks serve`, which answers for it"
-    )
+    instead = f"`lmworks export {name or 'STEP'} --form {known[0]}`" if known else "`lmworks serve`, which can run it"
     raise LmworksError(
         f"{name or folder}: a model of kind {family} cannot be written as {form.upper()}, which is for {FORMS[form]}.\n"
         f"Try: {instead}"
@@ -363,7 +361,7 @@ def require_form(folder: Path, form: Form, name: str = "") -> None:
 
 
 def stored_parameters(folder: Path) -> int:
-    """Parameters in the files, by their heads alone."""
+    """Return the number of parameters in the files, from their headers."""
     total = 0
     for file in folder.glob("*.safetensors"):
         with open_weights(file) as tensors:
@@ -372,7 +370,7 @@ def stored_parameters(folder: Path) -> int:
 
 
 def describe(config: DecoderConfig) -> dict[str, Any]:
-    """Return the `config.json` of a shape: the model type is the one that has these variations."""
+    """Return the `config.json` of a shape. The model type is the architecture that has all its options."""
     window = config.sliding_window
     if config.qk_norm and config.qkv_bias:
         raise LmworksError("qk_norm and qkv_bias together are not a known architecture; choose one (Qwen3 or Qwen2)")
@@ -418,7 +416,7 @@ def _window(path: Path, found: dict[str, Any]) -> int | None:
     types = set(found.get("layer_types") or ["sliding_attention" if not found.get("max_window_layers") else "mixed"])
     if types != {"sliding_attention"}:
         raise LmworksError(
-            f"{path}: the layers differ in attention ({', '.join(sorted(types))}); this decoder has one kind"
+            f"{path}: the layers differ in attention ({', '.join(sorted(types))}); this decoder supports only one kind"
         )
     return window
 

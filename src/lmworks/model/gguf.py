@@ -1,4 +1,4 @@
-"""GGUF files, llama.cpp's form of a model: read into a folder of ours, and written from one, a tensor at a time."""
+"""GGUF files, llama.cpp's form of a model. They are read into a folder, and written from one, tensor by tensor."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ NAMES = {
     "ffn_down": "mlp.down_proj",
 }
 CONTROL, USER_DEFINED, UNUSED = 3, 4, 5
-"""llama.cpp's kinds of tokens, SentencePiece's numbers; 1 is a plain one."""
+"""Kinds of tokens in llama.cpp, with SentencePiece's numbers. A plain token has number 1."""
 
 _LETTERS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 SPLITS: Mapping[str, str] = {"llama-bpe": _LETTERS + r"\p{N}{1,3}" + _REST, "qwen2": _LETTERS + r"\p{N}" + _REST}
-"""llama.cpp's names for what splits a text before merging, and the expression; also `gpt-2` and `smollm`."""
+"""Expressions that split a text before merging, by llama.cpp's names. `splits` adds `gpt-2` and `smollm`."""
 
 
 def read_gguf(file: Path, folder: Path) -> None:
     """Write the Hugging Face folder of a file of architecture llama, qwen2 or qwen3.
 
-    Quantised matrices become float32, others keep their type. Raises LmworksError for what our decoder cannot compute.
+    Quantised matrices become float32, others keep their type. Raises LmworksError if our decoder cannot run the model.
     """
     fields, tensors = _open(file)
     with told(file, "the fields and tensors of a decoder as llama.cpp writes them"):
@@ -100,16 +100,16 @@ def stated_licence(file: Path) -> str | None:
 
 
 def _open(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the fields, and the tensors, which are mapped and read when they are asked for."""
+    """Return the fields and the tensors of a file. Tensors are mapped, and read only when they are used."""
     with told_if_missing():
         import gguf
 
     class Reader(gguf.GGUFReader):
-        """The library's reader, which otherwise goes on behind the end of a file and counts to any number in it."""
+        """The library's reader with a check, because the original reads beyond the end of a file."""
 
         def _get(self, offset: int, dtype: Any, count: int = 1, *more: Any, **named: Any) -> Any:
             if offset + np.dtype(dtype).itemsize * int(count) > len(self.data):
-                raise ValueError(f"it ends at byte {len(self.data):,}, inside of what begins at {offset:,}")
+                raise ValueError(f"it ends at byte {len(self.data):,}, inside a value that begins at {offset:,}")
             return super()._get(offset, dtype, count, *more, **named)
 
     with told(file, "a whole GGUF file of version 2 or 3; copy it anew"):
@@ -124,15 +124,15 @@ def _config(file: Path, fields: Mapping[str, Any], tensors: Mapping[str, Any]) -
     unknown = sorted({name.split(".")[-2] for name in tensors} - set(NAMES))
     if kind not in ("llama", "qwen2", "qwen3") or scaling != "none" or unknown:
         raise LmworksError(
-            f"{file}: architecture {kind!r}, rope scaling {scaling!r}, tensors beyond our decoder's: "
-            f"{', '.join(unknown) or 'none'}; expected llama, qwen2 or qwen3 without scaling and with none"
+            f"{file}: architecture {kind!r}, rope scaling {scaling!r}, unknown tensors: "
+            f"{', '.join(unknown) or 'none'}; expected llama, qwen2 or qwen3, without scaling and unknown tensors"
         )
     if not fields.get(f"{kind}.attention.causal", True):
         raise LmworksError(f"{file}: its attention is not causal: the model reads later tokens; expected a decoder")
     heads, hidden = fields[f"{kind}.attention.head_count"], fields[f"{kind}.embedding_length"]
     size = fields.get(f"{kind}.attention.key_length", hidden // heads)
     if fields.get(f"{kind}.rope.dimension_count", size) != size:
-        raise LmworksError(f"{file}: only a part of each head is rotated; this decoder rotates the whole")
+        raise LmworksError(f"{file}: the model rotates only a part of each head; expected one that rotates whole heads")
     return DecoderConfig(
         vocab_size=int(tensors["token_embd.weight"].shape[1]),
         hidden_size=hidden,
@@ -151,12 +151,12 @@ def _config(file: Path, fields: Mapping[str, Any], tensors: Mapping[str, Any]) -
 
 
 def _short(value: float) -> float:
-    """Return the decimal that a float32 stands for: 1e-05, not 9.999999747378752e-06."""
+    """Return the shortest decimal of a float32: 1e-05, not 9.999999747378752e-06."""
     return float(f"{value:.7g}")
 
 
 def _theirs(name: str) -> str:
-    """`blk.3.attn_q.weight` -> `model.layers.3.self_attn.q_proj.weight`"""
+    """Return Hugging Face's name of a tensor: `model.layers.3.self_attn.q_proj.weight` for `blk.3.attn_q.weight`."""
     *block, part, kind = name.split(".")
     inside = f"model.layers.{block[1]}." if block else ""
     return f"{inside}{NAMES[part]}.{kind}"
@@ -171,7 +171,7 @@ def _ours(name: str) -> str:
 
 
 def _bits(tensors: Iterable[Any]) -> float:
-    """Return the mean bits of a weight, with its share of the scales."""
+    """Return the mean number of bits per weight, including scales."""
     sizes = [(8 * int(each.n_bytes), int(each.n_elements)) for each in tensors]
     return round(sum(bits for bits, _ in sizes) / sum(count for _, count in sizes), 2)
 
@@ -192,9 +192,9 @@ def _array(name: str, tensor: Any, kind: str, config: DecoderConfig) -> np.ndarr
 def _turn(
     rows: np.ndarray[Any, Any], name: str, kind: str, config: DecoderConfig, back: bool = False
 ) -> np.ndarray[Any, Any]:
-    """Rows of queries and keys in the order of a file of `llama`, or back.
+    """Return rows of queries and keys in the order of a `llama` file, or, with `back`, of a Hugging Face folder.
 
-    There rotary positions turn neighbours, (0, 1) and (2, 3); in Hugging Face folders the halves of a head turn.
+    In the file, rotary positions pair neighbours, (0, 1) and (2, 3). In the folder, they pair the halves of a head.
     """
     heads = {"attn_q": config.num_heads, "attn_k": config.num_key_value_heads}.get(name.split(".")[-2])
     if kind != "llama" or heads is None:
@@ -206,7 +206,7 @@ def _turn(
 def write_safetensors(
     path: Path, tensors: Mapping[str, tuple[str, Sequence[int]]], arrays: Iterable[np.ndarray[Any, Any]]
 ) -> None:
-    """Write tensors (data type and shape by name) whose arrays come in turn, so that one exists at a time."""
+    """Write tensors (data type and shape by name). Their arrays are read one after another, to save memory."""
     head: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
     for name, (kind, shape) in tensors.items():
@@ -242,8 +242,8 @@ def _backend(file: Path, fields: Mapping[str, Any]) -> tokenizers.Tokenizer:
     kind, pre, known = fields["tokenizer.ggml.model"], fields.get("tokenizer.ggml.pre", "gpt-2"), splits()
     if kind != "gpt2" or pre not in known:
         raise LmworksError(
-            f"{file}: a tokenizer of kind {kind!r} that splits as {pre!r}; expected 'gpt2' and one of "
-            f"{', '.join(known)}. Take the model's Hugging Face folder instead"
+            f"{file}: a tokenizer of kind {kind!r} that splits texts by {pre!r}; expected 'gpt2' and one of "
+            f"{', '.join(known)}. Use the model's Hugging Face folder instead"
         )
     names: list[str] = fields["tokenizer.ggml.tokens"]
     merges = [tuple(merge.split(" ", 1)) for merge in fields["tokenizer.ggml.merges"]]
@@ -274,8 +274,8 @@ def _add_tokenizer(writer: Any, folder: Path, rows: int) -> None:
     pre = named.get(json.dumps(raw["pre_tokenizer"]))
     if raw["model"]["type"] != "BPE" or pre is None:
         raise LmworksError(
-            f"{folder}: llama.cpp has no tokenizer of this kind; known are byte-level BPE that splits as "
-            f"{', '.join(named.values())}. Train one of kind `bpe`, which splits as gpt-2"
+            f"{folder}: llama.cpp has no tokenizer of this kind, only byte-level BPE that splits texts by "
+            f"{', '.join(named.values())}. Train a tokenizer of kind `bpe`, which splits by gpt-2"
         )
     backend = Backend.from_str(json.dumps(raw))
     special = {token["id"]: CONTROL if token["special"] else USER_DEFINED for token in raw["added_tokens"]}
@@ -296,13 +296,13 @@ def _add_tokenizer(writer: Any, folder: Path, rows: int) -> None:
 
 
 def write_gguf(folder: Path, file: Path, file_type: str = "f16") -> None:
-    """Write a folder of our decoder as one file that llama.cpp loads. Raises LmworksError for what it has not."""
+    """Write a decoder's folder as one file for llama.cpp. Raises LmworksError for features that such files lack."""
     import gguf
 
     require_form(folder, "gguf")
     config = read_config(folder)
     if config.sliding_window or config.rope_scaling:
-        raise LmworksError(f"{folder}: no sliding window and no rope scaling can be written for this architecture")
+        raise LmworksError(f"{folder}: a GGUF file of this architecture cannot have a sliding window or rope scaling")
     kind = "qwen3" if config.qk_norm else "qwen2" if config.qkv_bias else "llama"
     with atomically(file) as unfinished:
         writer = gguf.GGUFWriter(unfinished, kind)

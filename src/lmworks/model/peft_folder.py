@@ -1,4 +1,4 @@
-"""LoRA adapters that others have trained, put into the weights of their base.
+"""LoRA adapters that others have trained, merged into the weights of their base.
 
 Axes: I inputs, O outputs, R rank.
 """
@@ -28,26 +28,26 @@ REFUSED = {
     **dict.fromkeys(("modules_to_save", "layer_replication", "target_parameters", "trainable_token_indices"), None),
     **dict.fromkeys(("alora_invocation_tokens", "arrow_config", "kasa_config", "velora_config", "use_bdlora"), None),
 }
-"""Fields of LoRA's config that say it is more than products beside matrices, with the value that says it is not."""
+"""Fields of LoRA's config that can request more than products on matrices, with the value that requests nothing."""
 
 
 @dataclass(frozen=True)
 class LowRank:
-    """The product beside a matrix W [O,I]: W + scale·B·A."""
+    """A low-rank product that is added to a matrix W [O,I]: W + scale·B·A."""
 
     place: str
     """Folder and matrix, for errors."""
     a: Tensor
-    """[R,I]"""
+    """Matrix A [R,I]."""
     b: Tensor
-    """[O,R]"""
+    """Matrix B [O,R]."""
     scale: float
 
     def to(self, device: torch.device) -> LowRank:
         return replace(self, a=self.a.to(device), b=self.b.to(device))
 
     def whole(self, matrix: Tensor) -> Tensor:
-        """Return [O,I] in float32, which computes the same alone. Raises LmworksError for a matrix of another shape."""
+        """Return the merged matrix [O,I] in float32. Raises LmworksError for a matrix of another shape."""
         self.require_fit(matrix)
         whole: Tensor = matrix.float() + self.scale * (self.b @ self.a)
         return whole
@@ -56,22 +56,22 @@ class LowRank:
         """Raise LmworksError for a matrix of another shape."""
         sizes = [list(self.a.shape), list(self.b.shape)]
         if [sizes[1][0], sizes[0][1]] != list(matrix.shape) or sizes[0][0] != sizes[1][1]:
-            raise LmworksError(f"{self.place} of {list(matrix.shape)} stand A and B of {sizes}; expected such as fit")
+            raise LmworksError(f"{self.place} of {list(matrix.shape)}: A and B of {sizes} do not fit this shape")
 
 
 def put_on(base: Path, adapter: Path) -> int:
-    """Put the adapter in a PEFT folder onto a model folder; how many matrices it changes.
+    """Merge the adapter in a PEFT folder into a model folder, and return how many matrices change.
 
-    Raises LmworksError for kinds that are not known, and adapters of another base.
+    Raises LmworksError for unknown kinds of adapters, and for adapters of another base.
     """
     check_own_files(adapter, [ADAPTER_CONFIG, ADAPTER_WEIGHTS])
     if not (adapter / ADAPTER_WEIGHTS).is_file():
-        raise LmworksError(f"{adapter}: no {ADAPTER_WEIGHTS}; pickled .bin files are never read: save the adapter anew")
+        raise LmworksError(f"{adapter}: no {ADAPTER_WEIGHTS}; pickled .bin is never read: save it as safetensors")
     return _merge(base, adapter)
 
 
 def read_low_rank(adapter: Path) -> dict[str, LowRank]:
-    """Return the matrices of a PEFT folder, by the names of the base's matrices.
+    """Return the adapters in a PEFT folder, by the names of the base's matrices.
 
     Raises LmworksError for kinds other than LoRA.
     """
@@ -86,18 +86,18 @@ def _read_low_rank(adapter: Path, config: Mapping[str, Any]) -> dict[str, LowRan
     if kind != "LORA" or more:
         raise LmworksError(
             f"{adapter / ADAPTER_CONFIG}: peft_type {kind!r}{' with ' + ', '.join(more) if more else ''}; expected "
-            "LORA beside matrices alone. PEFT's `merge_and_unload` puts other kinds into the weights: take that model"
+            "LORA only on matrices. Merge other kinds with PEFT's `merge_and_unload`, and use the merged model"
         )
     parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in load_weights(adapter / ADAPTER_WEIGHTS).items():
         path, _, part = name.removeprefix("base_model.model.").removesuffix(".weight").rpartition(".")
         parts[f"{path}.weight"][part] = tensor.float()
     alphas = _alphas(adapter / ADAPTER_CONFIG, config)
-    return {name: _low_rank(f"{adapter}: beside {name}", name, found, config, alphas) for name, found in parts.items()}
+    return {name: _low_rank(f"{adapter}: matrix {name}", name, found, config, alphas) for name, found in parts.items()}
 
 
 def _alphas(path: Path, config: Mapping[str, Any]) -> list[tuple[Pattern, float]]:
-    """Patterns of the matrices that have an alpha of their own, matched as PEFT does."""
+    """Return patterns of the matrices that have their own alpha, which match as in PEFT."""
     stated = config.get("alpha_pattern") or {}
     try:
         return [(Pattern(rf"(.*\.)?({name})$"), alpha) for name, alpha in stated.items()]
@@ -114,9 +114,9 @@ def _low_rank(
 ) -> LowRank:
     expected = {"lora_A", "lora_B"}
     if parts.keys() != expected:
-        raise LmworksError(f"{place} stand {', '.join(sorted(parts))}; expected {', '.join(sorted(expected))}")
+        raise LmworksError(f"{place}: found {', '.join(sorted(parts))}; expected {', '.join(sorted(expected))}")
     if any(parts[each].ndim != 2 for each in ("lora_A", "lora_B")):
-        raise LmworksError(f"{place} stand {[list(part.shape) for part in parts.values()]}; expected two matrices")
+        raise LmworksError(f"{place}: found {[list(part.shape) for part in parts.values()]}; expected two matrices")
     rank, path = len(parts["lora_A"]), name.removesuffix(".weight")
     alpha = next((alpha for pattern, alpha in alphas if pattern.begins(path)), config["lora_alpha"])
     scale = float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
@@ -124,7 +124,7 @@ def _low_rank(
 
 
 def require_matrices(adapter: Path, beside: Iterable[str], there: Container[str]) -> None:
-    """Raise LmworksError if an adapter stands beside matrices that a base has not."""
+    """Raise LmworksError if an adapter is for matrices that the base does not have."""
     if missing := sorted(name for name in beside if name not in there):
         raise LmworksError(f"{adapter}: an adapter of another base: this one has no {', '.join(missing[:3])}")
 

@@ -1,4 +1,4 @@
-"""A model that somebody else has trained, of any family: checked, copied and made ready to be tuned and measured."""
+"""Import of a published model of any family: it is checked, copied, and prepared for tuning and evaluation."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ if TYPE_CHECKING:
 
 
 COPIED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
-"""Files to copy from a folder: no code, and no pickle."""
+"""Patterns of the files to copy from a folder. Code and pickled files are not copied."""
 
 NAME_ON_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-"""An organisation and a model of it."""
+"""Pattern of a model's name on a hub: an organisation and its model."""
 
 TURNS = 8
-"""Answers of the chat that a template is tried on: it may treat the first ones otherwise than later ones."""
+"""Number of answers in the chat that tests a template. Some templates treat the first answers in a special way."""
 
 
 class PretrainedModelConfig(StepConfig):
@@ -92,7 +92,7 @@ class PretrainedModelConfig(StepConfig):
             yield "transformers"
 
     def resolve(self, folder: Path) -> Self:
-        """This config with the files that it names, as they are now."""
+        """Return the config with the paths of its files and their current sizes and times."""
         file = place_of(self.path, folder)
         found = [file] if file.is_file() else sorted(path for kind in COPIED for path in file.glob(kind))
         weights = [path for path in found if path.suffix in (".safetensors", ".gguf")]
@@ -120,7 +120,7 @@ class PretrainedModelConfig(StepConfig):
 
     @property
     def engine(self) -> str | None:
-        """The engine that the folder names."""
+        """Name of the engine in the folder's config.json. None if it names none."""
         return engine_of(self.file) if self.file.is_dir() else None
 
     @property
@@ -132,12 +132,12 @@ class PretrainedModelConfig(StepConfig):
 
     @property
     def context_length(self) -> int | None:
-        """Tokens that it reads at most; None where that is not known."""
+        """Maximum number of tokens that the model can read. None if it is not known."""
         limited = self.family not in (None, "encoder-decoder")
         return getattr(self.shape(0), "context_length", None) if limited else None
 
     def shape(self, vocab_size: int) -> Shape:
-        """Return the shape to count with."""
+        """Return the shape of the model, for counting."""
         return read_shape(self.file) if self.file.is_file() else shape_of(self.file)
 
 
@@ -145,18 +145,18 @@ FRAME = "frame"
 FRAMED = {
     "reason": FRAME,
     "verdict": "another frame",
-    "text": "it came without a chat template, and is asked chats in a frame that it never saw: what tuning gains over "
-    "it in tasks on chats is the frame, too",
+    "text": "it came without a chat template, so chats are put in a template that it never saw: in tasks on chats, a "
+    "part of the gain from tuning is the template",
 }
-"""Descriptions of a base that is used for chats."""
+"""Note for a report about a base that has no chat template of its own."""
 
 
 @stage(version=6)
 def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> Result:
-    """Copy a model folder of any family, with an adapter put onto it. A decoder's tokenizer gets what chats need.
+    """Copy a model folder of any family, and merge an adapter, if any. A decoder's tokenizer gets tokens for chats.
 
-    A decoder's weights grow by a row for each token that its tokenizer lacked. Raises LmworksError for an architecture
-    that nobody here knows.
+    A decoder's embeddings get a row for each new token. Raises LmworksError for an architecture that neither lmworks
+    nor `transformers` knows.
     """
     source = config.file
     if source.is_file():
@@ -187,13 +187,13 @@ def is_decoder(found: Mapping[str, Any]) -> bool:
 
 
 def _equip(out: Path, found: Mapping[str, Any], context: Context) -> tuple[int, bool]:
-    """Write a tokenizer that can frame chats, and weights that have rows for its tokens.
+    """Write a tokenizer with a chat template, and weights with rows for its tokens.
 
-    Returns how many were added, and whether the model came with a frame of its own.
+    Return how many tokens were added, and whether the model came with its own chat template.
 
-    A chat template that came with the model stays as it is, with its tokens. Without one, chats are framed by ours. The
-    model's own tokens then begin a text and end a turn. A token that is missing is added. It takes the weights of the
-    token that ends a text, or begins as the mean of all tokens.
+    A model's own chat template stays unchanged, with its tokens. Otherwise, lmworks's template is used. The model's own
+    tokens then begin a text and end a turn. Missing tokens are added. The one that ends a turn gets the weights of the
+    token that ends a text, if there is one. Others start as the mean of all tokens.
     """
     backend, (template, settings) = _read_tokenizer(out), _read_template(out)
     has_frame = template is not None
@@ -213,7 +213,7 @@ def _equip(out: Path, found: Mapping[str, Any], context: Context) -> tuple[int, 
     vocabulary = backend.get_vocab(with_added_tokens=True)
     stand_ins = {vocabulary[token]: end if token == END_OF_TURN else None for token in added}
     if added:
-        context.log(f"the tokenizer had no {', '.join(added)}: each gets a row of weights")
+        context.log(f"the tokenizer had no {', '.join(added)}: each gets a row of the embeddings")
     if template is None:
         template = CHAT_TEMPLATE
         for ours, theirs in own.items():
@@ -237,13 +237,13 @@ def _equip(out: Path, found: Mapping[str, Any], context: Context) -> tuple[int, 
 
 
 def _named(backend: tokenizers.Tokenizer, ours: str, number: int | None) -> str:
-    """Return the name of a token: ours if the tokenizer has it, else the name of the number that the model gives it."""
+    """Return the name of a token: ours if the tokenizer has it, else the tokenizer's name of the model's id."""
     known: str | None = None if backend.token_to_id(ours) is not None or number is None else backend.id_to_token(number)
     return known or ours
 
 
 def _try_template(tokenizer: Tokenizer, context: Context) -> None:
-    """Raise LmworksError for a chat template that leaves words out, or answers open."""
+    """Raise LmworksError for a chat template that leaves out words, or does not close answers."""
     words = [f"{role} {number}" for number in range(TURNS) for role in ("user", "assistant")]
     chat = [{"role": each.split()[0], "content": each} for each in words]
     ids, trained = tokenizer.encode_chat(chat)
@@ -252,17 +252,17 @@ def _try_template(tokenizer: Tokenizer, context: Context) -> None:
     if not tokenizer.begin_of_answer or any(each not in text for each in words) or not closed:
         raise LmworksError(
             f"{tokenizer.folder}: its chat template leaves words out of a chat of {TURNS} exchanges, writes nothing "
-            f"between a question and its answer, or leaves answers open: it makes {text[:200]!r}. Correct it, or "
-            "take it out of the folder: lmworks then uses its own template"
+            f"between a question and its answer, or does not close answers: it writes {text[:200]!r}. Correct it, or "
+            "remove it from the folder, so that lmworks uses its own template"
         )
     try:
         tokenizer.render_chat([{"role": "system", "content": "system"}, *chat], True)
     except LmworksError as error:
-        context.log(f"a system's words: {error}")
+        context.log(f"the chat template refuses a system turn: {error}")
 
 
 def _grow(out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]) -> None:
-    """Check that the weights are whole; write them anew with rows for new tokens, if there are any."""
+    """Check that the weights are complete. If there are new tokens, write the weights again with rows for them."""
     if is_native(out) and not stand_ins:
         load_model(out, "bfloat16")
         return
@@ -282,7 +282,7 @@ def _grow(out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]) 
 
 
 def _fill_rows(weight: Tensor, stand_ins: Mapping[int, int | None]) -> None:
-    """A new token begins as the one whose work it takes over, so that likelihoods stay; without one, as the mean."""
+    """Fill each new row with that of the token it replaces, so that likelihoods stay, or else with the mean."""
     known = weight[: min(stand_ins)]
     for token, like in stand_ins.items():
         weight[token] = known.float().mean(0) if like is None else weight[like]
@@ -314,7 +314,7 @@ def _read_tokenizer(out: Path) -> tokenizers.Tokenizer:
 
 
 def _read_template(out: Path) -> tuple[str | None, dict[str, Any]]:
-    """Return the chat template that came with a model, and its other settings; taken away, where ours will stand."""
+    """Return a model's own chat template and other settings. The separate file of the template is deleted."""
     path = out / "tokenizer_config.json"
     settings = dict(read_json(path)) if path.is_file() else {}
     template = read_template(out, settings)

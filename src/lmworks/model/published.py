@@ -1,4 +1,4 @@
-"""Models of architectures that `transformers` knows, as Hugging Face folders: nothing is fetched, no code is run.
+"""Models of architectures that `transformers` knows, as Hugging Face folders. Nothing is downloaded, no code is run.
 
 Axes: B batch, T time, D hidden size, V vocabulary.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 EXPECTED_TO_MISS = ("pooler", "classifier", "score", "head", "drop")
-"""Parts of names of what a task puts on top of a base: absent from the base, and begun afresh."""
+"""Parts of the names of weights that a task adds to a base. They can be missing, and then start new."""
 
 
 def load_published(
@@ -27,8 +27,8 @@ def load_published(
 ) -> Any:
     """Return the model of a folder by one of `transformers`' automatic classes, such as "AutoModelForMaskedLM".
 
-    `config` are fields of its config to be changed (`num_labels=3`). Raises LmworksError if the folder is no model that
-    this class reads, or if weights are missing that a task does not put on top.
+    `config` has fields of its config to change (`num_labels=3`). Raises LmworksError if this class cannot read the
+    folder, or if weights are missing whose names contain none of `may_miss`.
     """
     transformers = quiet_transformers()
     require_known(folder)
@@ -54,7 +54,7 @@ def load_published(
     require_finite(folder, model.named_parameters())
     absent = [name for name in loading["missing_keys"] if not any(part in name for part in may_miss)]
     if absent:
-        raise LmworksError(f"{folder} has no weights for {', '.join(sorted(absent)[:3])}: it is incomplete")
+        raise LmworksError(f"{folder} has no weights for {', '.join(sorted(absent)[:3])}: copy the whole model again")
     return model
 
 
@@ -66,7 +66,7 @@ def save_published(model: Any, folder: Path, tokenizer_folder: Path) -> None:
 
 
 def require_known(folder: Path) -> None:
-    """Raise LmworksError, with what is known, for an architecture that nobody here computes."""
+    """Raise LmworksError, with the known architectures, if neither lmworks nor `transformers` has this architecture."""
     kind = str(read_json(folder / "config.json").get("model_type"))
     known = quiet_transformers().CONFIG_MAPPING
     if kind not in known:
@@ -77,15 +77,15 @@ def require_known(folder: Path) -> None:
 
 
 AGREEMENT = 1e-3
-"""Largest difference between a model's logits and the product they are taken for, as a share of their spread."""
+"""Largest difference between logits and the product of hidden states and output matrix, as a share of their spread."""
 PROBE, PROBE_END = 16, 5
-"""Tokens of the two texts that show whether later ones are read, and the last that differ: no end of a chunk of 2ⁿ."""
+"""Tokens in each of two texts that test causality, and how many last ones differ, not at a chunk boundary of 2ⁿ."""
 
 
 class PublishedDecoder:
-    """Offers what likelihoods and training ask of our decoder: hidden states whose product with a matrix is the logits.
+    """A decoder of `transformers` with our own interface: hidden states whose product with a matrix is the logits.
 
-    An output bias, which Phi and GPT-J have, is a further column of the matrix, beside a hidden value that is always 1.
+    An output bias, as in Phi and GPT-J, becomes a further column of the matrix, for a hidden value that is always 1.
     """
 
     def __init__(self, network: Any, folder: Path) -> None:
@@ -96,34 +96,34 @@ class PublishedDecoder:
 
     @property
     def output_weight(self) -> Tensor:
-        """[V,D]"""
+        """Output matrix [V,D]."""
         output = self.network.get_output_embeddings()
         weight: Tensor = output.weight
         return weight if output.bias is None else torch.cat((weight, output.bias[:, None]), dim=1)
 
     @property
     def blocks(self) -> nn.ModuleList:
-        """The layers: the longest list of modules that are alike."""
+        """Layers of the model: the longest `ModuleList`."""
         return max((m for m in self.module.modules() if isinstance(m, torch.nn.ModuleList)), key=len)
 
     def hidden(self, tokens: Tensor, *_: object) -> Tensor:
-        """[B,T] tokens, padded on the right if at all -> [B,T,D]. Causality hides the padding: no mask is needed."""
+        """Return hidden states [B,T,D] of tokens [B,T]. Padding must be on the right, where causality hides it."""
         found: Tensor = self.network.base_model(input_ids=tokens, use_cache=False).last_hidden_state
         if self.network.get_output_embeddings().bias is None:
             return found
         return torch.cat((found, found.new_ones(*found.shape[:-1], 1)), dim=-1)
 
     def eval(self) -> PublishedDecoder:
-        """Without dropout."""
+        """Switch dropout off, and return the decoder."""
         self.network.eval()
         return self
 
 
 def load_published_decoder(folder: Path, data_type: str | None = "float32") -> PublishedDecoder:
-    """Read a folder that `AutoModelForCausalLM` knows; None keeps the type that is stored.
+    """Read a folder with `AutoModelForCausalLM`. `data_type` None keeps the stored type.
 
-    Raises LmworksError if it does not, if weights are missing, if the logits are more than a product (Gemma 2 caps
-    them, Cohere scales them), or if it reads later tokens.
+    Raises LmworksError if it cannot be read, if weights are missing, if the logits are more than a product (Gemma 2
+    caps them, Cohere scales them), or if the model reads later tokens.
     """
     network = load_published(folder, "AutoModelForCausalLM", data_type or "auto", may_miss=())
     model = PublishedDecoder(network, folder).eval()
@@ -133,7 +133,7 @@ def load_published_decoder(folder: Path, data_type: str | None = "float32") -> P
 
 
 def save_published_decoder(model: PublishedDecoder, folder: Path, tokenizer_folder: Path) -> None:
-    """Write it as it was read, with its tokenizer and the ids that end an answer."""
+    """Write the decoder in its original form, with its tokenizer and the ids that end an answer."""
     for settings in (model.network.config, model.network.generation_config):
         for name, value in special_ids(tokenizer_folder).items():
             setattr(settings, name, value)
@@ -148,18 +148,18 @@ def _require_plain_logits(model: PublishedDecoder, folder: Path) -> None:
         found = (model.hidden(tokens) @ model.output_weight.T).float()
     if not torch.isfinite(expected).all():  # no comparison below would hold of them
         raise LmworksError(
-            f"{folder}: its logits are not all finite numbers: its weights hold such values, or overflow as "
-            f"{model.compute_type}; copy model.safetensors anew, or take another model or `data_type`"
+            f"{folder}: some logits are NaN or infinite: the weights hold such values, or overflow in "
+            f"{model.compute_type}; copy model.safetensors again, or use another model or `data_type`"
         )
     if float((found - expected).abs().max()) > AGREEMENT * float(expected.std() + expected.abs().max()):
         raise LmworksError(
             f"{folder}: its logits are not the product of hidden states and output matrix (they are capped, scaled or "
-            "shifted): such a decoder cannot be tuned or measured here"
+            "shifted): lmworks cannot tune or evaluate such a decoder"
         )
 
 
 def _require_causal(model: PublishedDecoder, folder: Path) -> None:
-    """Ask the settings that are known, and the model itself, as architectures have settings of their own."""
+    """Raise LmworksError if the model reads later tokens, by its known settings or by a test of its hidden states."""
     settings = model.network.config.get_text_config()
     is_stated = getattr(settings, "is_causal", True) is False or (
         getattr(settings, "use_bidirectional_attention", None) in (True, "all")

@@ -1,9 +1,9 @@
-"""Frozen matrices held in 4 bits, and made into numbers again for each product.
+"""Frozen matrices in 4 bits, which are unpacked again for each product.
 
-`q4_1` are llama.cpp's blocks. 32 neighbours of a row have 4 bits each, and together a step and a lowest number in
-float16, so that a weight takes 5 bits. A matrix that came out of such blocks gives the very same blocks. `nf4` are
-QLoRA's (Dettmers et al. 2023). 64 neighbours have 4 bits each. They name one of 16 numbers of a table, spread as in a
-normal distribution, times the largest of the block. The largest is held in 8 bits, by another table, so that a weight
+`q4_1` has llama.cpp's blocks. 32 neighbours in a row have 4 bits each, and share a step and a lowest number in float16,
+so that a weight takes 5 bits. A matrix that came from such blocks gives the same blocks again. `nf4` has QLoRA's blocks
+(Dettmers et al. 2023). 64 neighbours have 4 bits each, which select one of 16 numbers in a table that follows a normal
+distribution. It is multiplied by the block's largest value, which has 8 bits from another table, so that a weight
 takes 4.13 bits.
 
 Axes: O outputs, I inputs, G blocks of a row.
@@ -29,15 +29,15 @@ NORMAL_FLOATS = (
     *(-0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725),
     *(0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0),
 )
-"""QLoRA's appendix E."""
+"""Table of the 16 numbers of `nf4`, from QLoRA's appendix E."""
 PAIRS = torch.tensor([(first, second) for first in NORMAL_FLOATS for second in NORMAL_FLOATS])
-"""[256,2] the two that a byte names."""
+"""Table [256,2] of the two numbers that a byte represents."""
 
 
 def _dynamic_numbers() -> Tensor:
-    """[256] from -0.99 to 1: the less the power of ten, the fewer between it and the next.
+    """Return 256 numbers from -0.99 to 1. A lower power of ten has fewer numbers before the next power.
 
-    Dettmers et al. 2021, "8-bit optimizers via block-wise quantization", section 1.3; in bitsandbytes' values.
+    See Dettmers et al. 2021, "8-bit optimizers via block-wise quantization", section 1.3. Values are bitsandbytes'.
     """
     numbers = [0.0, 1.0]
     for power in range(7):
@@ -52,7 +52,7 @@ DYNAMIC = _dynamic_numbers()
 
 @dataclass(frozen=True)
 class Form:
-    """A way to hold a matrix [O,I] whose rows are whole blocks."""
+    """A 4-bit form of a matrix [O,I] whose rows consist of whole blocks."""
 
     block: int
     pack: Callable[[Tensor], Packed]
@@ -61,7 +61,7 @@ class Form:
 
 
 def pack_q4_1(matrix: Tensor) -> Packed:
-    """Codes [O,G,16], two in a byte: the first half of a block in the low bits; steps and lowest numbers [O,G,1]."""
+    """Return codes [O,G,16] with a block's first half in the low bits, and steps and lowest numbers [O,G,1]."""
     blocks = matrix.reshape(len(matrix), -1, Q4_1_BLOCK)
     lowest, highest = blocks.aminmax(dim=2, keepdim=True)
     step = (highest - lowest) / (LEVELS - 1)
@@ -71,13 +71,13 @@ def pack_q4_1(matrix: Tensor) -> Packed:
 
 
 def unpack_q4_1(codes: Tensor, step: Tensor, lowest: Tensor) -> Tensor:
-    """[O,I] the numbers that blocks stand for."""
+    """Return the numbers [O,I] of packed blocks."""
     numbers = torch.cat((codes & LEVELS - 1, codes >> 4), dim=2).float()
     return numbers.mul_(step.float()).add_(lowest.float()).flatten(1)
 
 
 def pack_nf4(matrix: Tensor) -> Packed:
-    """Codes [O,I/2], neighbours in a byte; scales less their mean as codes [O,G]; their own scales; their mean."""
+    """Return codes [O,I/2], codes of scales [O,G], the scales of these codes, and the mean scale."""
     blocks = matrix.reshape(len(matrix), -1, NF4_BLOCK)
     scales = blocks.abs().amax(2)
     table = torch.tensor(NORMAL_FLOATS, device=matrix.device)
@@ -93,7 +93,7 @@ def pack_nf4(matrix: Tensor) -> Packed:
 
 
 def unpack_nf4(codes: Tensor, found: Tensor, largest: Tensor, mean: Tensor) -> Tensor:
-    """[O,I] the numbers that blocks stand for."""
+    """Return the numbers [O,I] of packed blocks."""
     apart = F.embedding(found.flatten().int(), DYNAMIC.to(codes.device)[:, None])[:, 0]
     scales = apart * largest.repeat_interleave(SCALES_BLOCK)[: len(apart)] + mean
     numbers = F.embedding(codes.int(), PAIRS.to(codes.device))  # [O,I/2,2]
@@ -104,16 +104,16 @@ FORMS = {"q4_1": Form(Q4_1_BLOCK, pack_q4_1, unpack_q4_1), "nf4": Form(NF4_BLOCK
 
 
 class QuantisedLinear(nn.Module):
-    """A matrix product in the type of its input, as `Linear`; the matrix never moves."""
+    """A matrix product in the type of its input, like `Linear`. The matrix is frozen and held in 4 bits."""
 
     def __init__(self, matrix: nn.Linear, name: str, form: str) -> None:
-        """Raises LmworksError where a row is no whole number of blocks."""
+        """Pack a matrix. Raises LmworksError if a row is not a whole number of blocks."""
         super().__init__()
         self.in_features, self.out_features, self.form = matrix.in_features, matrix.out_features, form
         if self.in_features % FORMS[form].block:
             raise LmworksError(
-                f"{name} has {self.in_features} inputs, no multiple of the {FORMS[form].block} that share a scale of 4 "
-                "bits: leave adapter.quantise out"
+                f"{name} has {self.in_features} inputs, no multiple of the {FORMS[form].block} weights of a block: "
+                "leave adapter.quantise out"
             )
         self.parts = []
         for number, tensor in enumerate(FORMS[form].pack(matrix.weight.detach().float())):
@@ -128,7 +128,7 @@ class QuantisedLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """[O,I] in float32, made anew each time."""
+        """Unpacked matrix [O,I] in float32. Each access unpacks it again."""
         return FORMS[self.form].unpack(*self.packed)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -136,12 +136,12 @@ class QuantisedLinear(nn.Module):
         return output if self.bias is None else output + self.bias.to(x.dtype)
 
     def cpu_weight(self) -> Tensor:
-        """[O,I] in float32, made on the host."""
+        """Return the matrix [O,I] in float32, unpacked on the host."""
         return FORMS[self.form].unpack(*(part.cpu() for part in self.packed))
 
 
 class _Product(torch.autograd.Function):
-    """x·Wᵀ. The numbers of W are not kept for the backward pass, but made again."""
+    """Product x·Wᵀ. The backward pass unpacks W again, so that its numbers need not be kept."""
 
     @staticmethod
     def forward(context: Any, x: Tensor, form: str, *packed: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Files that carry digests of what is in them, so that damage is refused by the name of what was hit.
+"""Files with digests of their contents, so that an error can name the damaged part.
 
-A safetensors file has them in its metadata, one a tensor; a JSON file in front of its record. Whoever reads
-safetensors or JSON reads these, too.
+A safetensors file has one digest per tensor in its metadata. A JSON file has one before its record. Other programs
+can read these files as ordinary safetensors and JSON.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DIGESTS = "sha256"
-"""Key of the metadata: JSON, name of a tensor → sha256 of its type, shape and bytes."""
+"""Key in the metadata of the digests as JSON: the sha256 of type, shape and bytes, by the name of the tensor."""
 READ_BYTES = 1 << 20
 
 
 def with_digests(content: bytes) -> Iterator[bytes | memoryview]:
-    """Yield the parts of a safetensors file, as `safetensors.torch.save` makes it, with a digest of each tensor."""
+    """Yield parts of a safetensors file with a digest of each tensor. `content` is from `safetensors.torch.save`."""
     stream = BytesIO(content)
     header, start = _header(stream, len(content))
     metadata = {DIGESTS: canonical_json({name: _digest(stream, start, entry) for name, entry in header.items()})}
@@ -35,7 +35,7 @@ def with_digests(content: bytes) -> Iterator[bytes | memoryview]:
 
 
 def check_tensors(path: Path) -> None:
-    """Raise ValueError with the name of a tensor that is not as it was written, OSError where there is no file."""
+    """Raise ValueError, with the name, if a tensor has changed since it was written, or OSError without a file."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         header, start = _header(stream, size)
@@ -44,7 +44,7 @@ def check_tensors(path: Path) -> None:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError("its header has no digests of its tensors") from error
         if strange := sorted(digests.keys() ^ header.keys()):
-            raise ValueError(f"tensor {strange[0]!r} is only in its header, or only among its digests")
+            raise ValueError(f"tensor {strange[0]!r} is in the header or among the digests, but not in both")
         for name, entry in header.items():
             if _digest(stream, start, entry) != digests[name]:
                 raise ValueError(f"tensor {name!r} differs from its digest")
@@ -68,7 +68,7 @@ def with_digest(record: dict[str, Any]) -> bytes:
 
 
 def load_record(path: Path) -> dict[str, Any]:
-    """The record of such a file. Raises ValueError if it is not as it was written, OSError where there is none."""
+    """Return the record in a file of `with_digest`. Raises ValueError if it has changed, or OSError without a file."""
     content = path.read_bytes()
     text = content[len(_framed(b"")) - 2 : -2]
     if _framed(text) != content:

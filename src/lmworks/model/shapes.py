@@ -1,4 +1,4 @@
-"""The shapes of encoders and encoder-decoders, and what follows from them by counting. Imports no torch."""
+"""The shapes of encoders and encoder-decoders, with counts of parameters, operations and memory. Needs no torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lmworks.model.config import FLOAT32, Forward, Shape, loss_chunk
 Architecture = Literal["bert", "modernbert"]
 EncoderTask = Literal["masked-lm", "sequence-classification", "token-classification"]
 LOCAL_ATTENTION = 128
-"""Tokens around each that ModernBERT's layers see, but for every third, which sees all (Warner et al. 2024)."""
+"""Window in tokens of ModernBERT's layers, except every third, which sees all tokens (Warner et al. 2024)."""
 
 COUNTS = {
     "vocab_size": "vocab_size",
@@ -21,7 +21,7 @@ COUNTS = {
     "intermediate_size": "intermediate_size",
     "max_position_embeddings": "context_length",
 }
-"""Whole numbers of a `config.json`, and what they are called here."""
+"""Fields of a `config.json` with whole numbers, and their names in lmworks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class EncoderConfig(Shape):
 
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> Self | None:
-        """Return the masked language model that a `config.json` describes; None if it is of another architecture."""
+        """Return the masked language model in a `config.json`, or None if it has another architecture."""
         if found.get("model_type") not in get_args(Architecture):
             return None
         counts = {ours: found[theirs] for theirs, ours in COUNTS.items()}
@@ -55,7 +55,7 @@ class EncoderConfig(Shape):
 
     @property
     def head_parameters(self) -> int:
-        """Parameters after the last block; the output matrix of a language model is the embedding's."""
+        """Number of parameters after the last block. A language model's output matrix is its embedding table."""
         wide, modern = self.hidden_size, self.architecture == "modernbert"
         dense = wide * wide if modern else wide * wide + wide
         if self.task == "masked-lm":
@@ -65,7 +65,7 @@ class EncoderConfig(Shape):
 
     @property
     def block_matrices(self) -> int:
-        """Parameters of one block that are in matrices."""
+        """Number of parameters in the matrices of one block."""
         return 4 * self.hidden_size**2 + (2 + self._is_gated) * self.hidden_size * self.intermediate_size
 
     @property
@@ -91,7 +91,7 @@ class EncoderConfig(Shape):
         return rank * self.num_layers * (8 * self.hidden_size + middle)
 
     def training_flops_per_token(self, sequence_length: int) -> int:
-        """Forward and backward; each row is attended to whole. Only hidden tokens, 15 %, reach the output matrix."""
+        """Return the operations per token. Attention spans whole rows. Only masked tokens, 15 %, reach the output."""
         matrices = self.num_layers * self.block_parameters
         if self.task == "masked-lm":
             matrices += (self.vocab_size + self.hidden_size) * self.hidden_size * 15 // 100
@@ -100,8 +100,8 @@ class EncoderConfig(Shape):
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> dict[str, int]:
         """Return the most bytes that packed rows keep for the backward pass, and about those of the loss.
 
-        Streams and norms are float32 whatever the products are; scores of all pairs are kept twice, and two more
-        float32 copies exist for the moment.
+        Residual stream and norms are always float32. Scores of all pairs are kept twice, and there are two more
+        temporary copies in float32.
         """
         width, dropout = how.width, how.dropout
         tokens, hidden, inner = rows * sequence_length, self.hidden_size, self.intermediate_size
@@ -142,45 +142,45 @@ BUCKETS = 32
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderDecoderConfig(Shape):
-    """A T5 of version 1.1: gated GELU, relative positions, no biases; as many layers in the decoder as in the encoder.
+    """A T5 of version 1.1: gated GELU, relative positions, no biases, and equally deep encoder and decoder.
 
-    It counts parameters, operations and memory before anything is built. Counts a token take half of a row to be
-    source and half to be target.
+    It counts parameters, operations and memory before anything is built. Counts per token assume that half of a row
+    is source and half is target.
     """
 
     vocab_size: int
-    """Sentinels included."""
+    """Number of ids, including sentinels."""
     hidden_size: int
     num_layers: int
-    """Blocks of the encoder, and of the decoder."""
+    """Number of blocks in the encoder, and in the decoder."""
     num_heads: int
     head_size: int
     intermediate_size: int
     tie_embeddings: bool = False
-    """The output matrix is the embedding table, as in the first T5."""
+    """Whether the output matrix is the embedding table, as in the first T5."""
     gated: bool = True
-    """Three matrices in the feed-forward part; the first T5 has two."""
+    """Whether the feed-forward part has three matrices. The first T5 has two."""
 
     @property
     def encoder_block_parameters(self) -> int:
-        """Parameters of one block of the encoder: attention and feed-forward, each with its norm."""
+        """Number of parameters in one block of the encoder: attention and feed-forward, each with its norm."""
         attention = 4 * self.hidden_size * self.num_heads * self.head_size
         return attention + (2 + self.gated) * self.hidden_size * self.intermediate_size + 2 * self.hidden_size
 
     @property
     def decoder_block_parameters(self) -> int:
-        """A decoder's block attends to the source as well."""
+        """Number of parameters in one block of the decoder, which also attends to the source."""
         return self.encoder_block_parameters + 4 * self.hidden_size * self.num_heads * self.head_size + self.hidden_size
 
     @property
     def block_matrices(self) -> int:
-        """Parameters of one block of the encoder and one of the decoder that are in matrices."""
+        """Number of parameters in the matrices of one block of the encoder and one of the decoder."""
         attention = 4 * self.hidden_size * self.num_heads * self.head_size
         return 3 * attention + 2 * (2 + self.gated) * self.hidden_size * self.intermediate_size
 
     @property
     def parts(self) -> dict[str, int]:
-        """Parameters by part; a tied embedding counts once."""
+        """Number of parameters by part. A tied embedding counts once."""
         both = self.encoder_block_parameters + self.decoder_block_parameters
         table = self.vocab_size * self.hidden_size
         return {
@@ -198,7 +198,7 @@ class EncoderDecoderConfig(Shape):
         return rank * self.num_layers * (3 * attention + 2 * feed_forward)
 
     def forward_flops_per_token(self, context: int) -> int:
-        """Mean over a pair of `context` tokens: source through the encoder, target through the decoder."""
+        """Return the mean operations per token of a pair with `context` tokens, half source and half target."""
         blocks = self.num_layers * (self.encoder_block_parameters + self.decoder_block_parameters)
         attention = 2 * self.num_layers * self.num_heads * self.head_size * context * 3 // 2
         return blocks + self.vocab_size * self.hidden_size + attention
@@ -209,9 +209,9 @@ class EncoderDecoderConfig(Shape):
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> dict[str, int]:
         """Return the most bytes that pairs keep for the backward pass, and about the bytes of the loss.
 
-        The source is taken to fill a row and the target a fifth of one, as spans taken out of a text do; pairs of any
-        other lengths that share a row keep less. Streams, norms and attention inside source and target are float32
-        whatever the products are; two more copies of the scores exist for the moment.
+        The source is assumed to fill a row, and the target a fifth of a row, as in span corruption. Pairs of other
+        lengths that share a row keep less. Residual stream, norms and attention inside source and target are always
+        float32. There are two more temporary copies of the scores.
         """
         width, dropout = how.width, how.dropout
         source, target = rows * sequence_length, rows * -(-sequence_length // 5)

@@ -29,30 +29,30 @@ from lmworks.train.arithmetic.packed import segments, segments_of
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 Numbers = Sequence[int] | np.ndarray[Any, Any]
-"""Numbers of rows."""
+"""Row numbers."""
 
 TRIVIAL_ROWS = 2048
-"""Training rows whose targets the trivial baseline counts: a million tokens, or thousands of labels."""
+"""Number of training rows whose targets the trivial baseline counts: a million tokens, or thousands of labels."""
 MEAN_SEGMENT = 256
-"""Tokens between two <|endoftext|> of made-up rows."""
+"""Mean number of tokens between two <|endoftext|> in synthetic rows."""
 
 
 class Splittable(Protocol):
     """The data of a step, or of a part of it."""
 
     def split(self, rows: int) -> Iterator[Self]:
-        """Micro-batches of so many rows."""
+        """Yield micro-batches of `rows` rows."""
 
     def to(self, device: torch.device) -> Self:
-        """Return the same on another device."""
+        """Return the same data on another device."""
 
     def wanted(self) -> Tensor:
-        """[N] numbers of what is to be said; none where nothing is told beforehand."""
+        """Return the ids or label numbers to predict [N]. Empty if they are not known beforehand."""
 
 
 @dataclass(frozen=True)
 class PackedBatch:
-    """Packed rows, a tensor a kind of what is known of them."""
+    """Packed rows, with one tensor for each kind of data."""
 
     tokens: Tensor
 
@@ -62,11 +62,11 @@ class PackedBatch:
         return self.tokens
 
     def segments(self, begin: int) -> tuple[Tensor, Tensor]:
-        """Numbers and positions [B,T] of the segments of `inputs`, which begin with this token."""
+        """Return segment numbers of `inputs`, and positions in segments [B,T]. The token `begin` starts a segment."""
         return segments(self.inputs, begin)
 
     def wanted(self) -> Tensor:
-        """Labels [N], from 0, for each position that has one. Empty if labels are not given beforehand."""
+        """Return labels [N], from 0, of the positions that have one. Empty if labels are not known beforehand."""
         return self.tokens.new_zeros(0)
 
     def to(self, device: torch.device) -> Self:
@@ -82,7 +82,7 @@ class PackedBatch:
 
 @dataclass(frozen=True)
 class Batch(PackedBatch):
-    """Tokens [B,T+1], the weight of each as a target, and whether a segment begins there, where tokens do not tell."""
+    """Tokens [B,T+1], their weights as targets, and whether a segment begins there, if tokens do not show it."""
 
     weights: Tensor
     begins: Tensor | None = field(default=None, kw_only=True)
@@ -101,7 +101,7 @@ class Batch(PackedBatch):
 
 @dataclass(frozen=True)
 class TextBatch(PackedBatch):
-    """Texts: tokens [B,T] and the number of what is to be said at each [B,T], −1 for nothing."""
+    """Texts: tokens [B,T], and the number of the label or token to predict at each [B,T], or −1."""
 
     targets: Tensor
     names: Sequence[str] = ()
@@ -115,9 +115,9 @@ class Trainable(ABC):
     """Interface of a model for the trainer and for an objective."""
 
     module: nn.Module
-    """Whose parameters are learned."""
+    """Module whose parameters are trained."""
     network: nn.Module
-    """All that is computed with: the module itself, or what its adapters stand beside."""
+    """Module that computes hidden states: the trained module, or the network that contains its adapters."""
 
     def __init__(self, output_gradient: OutputGradient = softmax_gradient_in_slices) -> None:
         self.label_smoothing, self.output_gradient = torch.zeros(()), output_gradient
@@ -125,7 +125,7 @@ class Trainable(ABC):
     @property
     @abstractmethod
     def output_weight(self) -> Tensor:
-        """[V,D], or a row for each label."""
+        """Output matrix [V,D], with a row for each token or label."""
 
     @property
     @abstractmethod
@@ -134,32 +134,32 @@ class Trainable(ABC):
 
     @abstractmethod
     def hidden(self, batch: Any) -> Tensor:
-        """[B,T,D]"""
+        """Return hidden states [B,T,D]."""
 
     @abstractmethod
     def training_flops_per_token(self, sequence_length: int) -> float:
-        """Floating-point operations, forward and backward."""
+        """Return the floating-point operations per token, forward and backward."""
 
     @abstractmethod
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[Generation]:
-        """Return the model's present answers to prompts."""
+        """Return the answers to prompts with the current weights."""
 
     @abstractmethod
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
-        """Write it as a model folder."""
+        """Write a model folder."""
 
     def learn(self, learning: bool, *, label_smoothing: float) -> None:
-        """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
+        """Switch to training, with dropout and label smoothing, or to measuring, without both."""
         self.network.train(learning)
         self.label_smoothing.fill_(label_smoothing if learning else 0.0)
 
     def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
+        """Return Σ weight · −ln p(target), in nats, and Σ weight of correct predictions (hidden: [N,D], else [N])."""
         more = self.label_smoothing, self.output_gradient
         return chunked_cross_entropy(hidden, self.output_weight, targets, weights, *more)
 
     def log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """ln p(target), float32 [N]: hidden [N,D], targets [N]."""
+        """Return ln p(target) as float32 [N] for hidden [N,D] and targets [N]."""
         return token_log_probabilities(hidden, self.output_weight, targets, self.output_gradient)
 
 
@@ -167,7 +167,7 @@ class Labelling(Trainable):
     """Interface of a model that labels positions of a text."""
 
     def told(self, batch: TextBatch) -> Tensor:
-        """Return the number of what is to be said at each position [B,T], −1 for nothing: where it has seen enough."""
+        """Return the label number to predict at each position [B,T], or −1. Models choose where a text's label is."""
         return batch.targets
 
 
@@ -183,19 +183,19 @@ class Watched:
 class Objective(ABC):
     """Interface between the trainer and an objective. Only the objective knows its kind of batch.
 
-    Rows are read in the order of seeded permutations, of each part where there are several.
+    Rows are read in the order of seeded permutations. Each part of a mix has its own.
     """
 
     mean_over = "token"
-    """Unit that the loss is a mean over: tokens or pairs."""
+    """Unit over which the loss is a mean, such as token, pair or answer."""
     rows_apart = True
-    """Whether the loss of a row is the same in whichever micro-batch it stands."""
+    """Whether the loss of a row does not depend on the other rows of its micro-batch."""
     mixed_steps = 1
-    """Steps whose rows are, only together, as mixed as the data."""
+    """Number of consecutive steps that together have rows as mixed as the data."""
     tells_its_loss = True
-    """Whether validation tells the loss that is learned from, and not what answers are worth."""
+    """Whether validation measures the loss of training. If not, it measures rewards of answers."""
     validation_measure: tuple[str, str] | None = None
-    """Method and unit of what stands for a loss on validation data, where it is not that on training data."""
+    """Method and unit of the validation measure, if it differs from the loss of training."""
 
     def __init__(self, rows: PackedRows, config: Any) -> None:
         self.rows, self.config = rows, config
@@ -208,11 +208,11 @@ class Objective(ABC):
     def begin(
         cls, config: Any, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Any:
-        """Return the model to train, a `Trainable`: from `base`, or a fresh one."""
+        """Return the model to train, a `Trainable`: the base, or a new model."""
 
     @abstractmethod
     def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
-        """Sum of losses, sum of weights, and sums of further metrics."""
+        """Return the sum of losses, the sum of weights, and sums of further metrics."""
 
     def sums(self, model: Any, batch: Any) -> list[dict[str, float]]:
         """Return the sums of `loss` for each separable part of a validation batch. Here the batch is one part."""
@@ -222,43 +222,43 @@ class Objective(ABC):
     def prepare(  # noqa: B027 - most need nothing
         self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()
     ) -> None:
-        """See the model as it begins, before a stopped run's weights are restored, and models that judge answers."""
+        """Prepare with the initial model, before a stopped run's weights are restored, and with the judges."""
 
     def batch(self, step: int, model: Any) -> Any:
-        """The data of a step, a `Splittable`: a function of the step, and of what it has stored in the scratch folder.
+        """Return the data of a step, a `Splittable`. It depends only on the step and on files in the scratch folder.
 
-        The model is as it is before the step. Here, rows `step · rows_per_step` and on.
+        The model has its weights before the step. By default, return the rows from `step · rows_per_step` on.
         """
         return self.batch_of(self.rows.numbers(self.seed, step * self.rows_per_step, self.rows_per_step), step)
 
     def measured_rows(self, count: int) -> Numbers:
-        """At most so many rows, always the same, to measure on: from all over the data, which may be sorted."""
+        """Return at most `count` rows to measure on: always the same, at even distances, because data can be sorted."""
         count = min(count, self.rows_in_all)
         return np.arange(count) * self.rows_in_all // max(1, count)
 
     def measured(self, count: int) -> Any:
-        """These rows as a batch."""
+        """Return the rows of `measured_rows` as a batch."""
         return self.batch_of(self.measured_rows(count), -1)
 
     def batch_of(self, numbers: Numbers, step: int) -> Any:
-        """Rows by their numbers, as a step reads them; −1 for rows that are measured on. Here, a `Batch`."""
+        """Return the rows with these numbers as a step reads them. Step −1 is for measuring. By default, a `Batch`."""
         return packed_batch(self.rows, numbers)
 
     def trivial(self, unseen: Sequence[Any]) -> tuple[str, list[dict[str, float]]]:
-        """Return the trivial baseline in words, and its sums on parts of validation data as `loss` gives them, if any.
+        """Return the name of the trivial baseline, and its sums, as `loss` returns them, on parts of validation data.
 
-        Here it says what is commonest in the training data, each with its share there, whatever it is asked.
+        By default, the baseline predicts each token or label with its share in the training data, whatever the input.
         """
         numbers = np.unique(np.linspace(0, self.rows_in_all - 1, TRIVIAL_ROWS).astype(int))
         batch = self.batch_of(numbers, -1)
         known, parts = batch.wanted().numpy(), [part.wanted().numpy() for part in unseen]
         if not len(known) or not all(map(len, parts)):
             return "", []
-        words, names = "saying each token as often as the training data do", getattr(batch, "names", ())
+        words, names = "predicting tokens by their share in training data", getattr(batch, "names", ())
         counts = np.bincount(known, minlength=1 + max(map(int, (known.max(), *(part.max() for part in parts))))) + 1.0
         losses, commonest = -np.log(counts / counts.sum()), int(counts.argmax())
         if names:
-            words = f"always saying {names[commonest]!r}"
+            words = f"always predicting {names[commonest]!r}"
         return words, [
             {
                 "loss": float(losses[part].sum()),
@@ -269,14 +269,14 @@ class Objective(ABC):
         ]
 
     def require_stored(self, step: int) -> None:  # noqa: B027 - most store nothing
-        """Raise ValueError if this step needs something of the scratch folder that was damaged."""
+        """Raise ValueError if this step needs a file of the scratch folder that is damaged."""
 
     def finished(self, history: Sequence[Mapping[str, float]]) -> str | None:
-        """Why the run ends after the last step that the history tells of, in words; None if it goes on."""
+        """Return, in words, why the run ends after the last step in the history, or None if it continues."""
         return None
 
     def is_within(self, step: int, metrics: Mapping[str, float], weight: float) -> bool:
-        """Whether the weights before a step, by its sums, are kept to end with: the next may be beyond some limit."""
+        """Return whether, by a step's sums, the weights before it are within the objective's limit, and are kept."""
         return False
 
     def figures(self, history: Sequence[Mapping[str, float]]) -> list[Figure]:
@@ -289,18 +289,18 @@ class Objective(ABC):
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
-        """Prompts to watch; none where what is learned says little to people."""
+        """Return prompts to watch, or none if outputs of the model would not help people."""
         return []
 
     @staticmethod
     def write_synthetic(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
-        """Random data in the form that this objective reads, to rehearse on: here, segments whose tokens all train."""
+        """Write random data for a rehearsal, in the form that this objective reads. By default, all tokens train."""
         tokens = synthetic_tokens(sequence_length, rows, tokenizer)
         write_synthetic_rows(out, tokens, np.ones_like(tokens), tokenizer)
 
 
 def packed_batch(rows: PackedRows, numbers: Numbers) -> Batch:
-    """Rows by their numbers."""
+    """Return the rows with these numbers as a batch."""
     every = (rows.tokens, rows.weights) if rows.begins is None else (rows.tokens, rows.weights, rows.begins)
     tokens, weights, *begins = (np.stack([array[number] for number in numbers]) for array in every)
     return Batch(
@@ -311,7 +311,7 @@ def packed_batch(rows: PackedRows, numbers: Numbers) -> Batch:
 
 
 def synthetic_tokens(sequence_length: int, rows: int, tokenizer: Tokenizer) -> Ids:
-    """Random tokens [rows,T+1] in segments of random length."""
+    """Return random tokens [rows,T+1] in segments of random length."""
     draw = np.random.default_rng(0)
     tokens = draw.integers(3, tokenizer.vocab_size, (rows, sequence_length + 1))
     tokens[draw.random(tokens.shape) < 1 / MEAN_SEGMENT] = tokenizer.end_of_text_id

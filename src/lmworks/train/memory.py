@@ -1,8 +1,8 @@
-"""The memory of a training by part, and its operations, counted before anything is built or spent; and whether it fits.
+"""Estimates of the memory of a training, by part, and of its operations, before anything is built; and whether it fits.
 
 The planner, the build and its refusal all call `training_memory`, which counts one process of a `Layout`.
 
-Imports no torch: plans are made of it.
+This module imports no torch, because plans use it.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from lmworks.pipeline.stage import Journal
 from lmworks.train.configs.train import TrainConfig
 
 LIBRARIES_BYTES = {False: 400 * 2**20, True: 480 * 2**20}
-"""Bytes of a process with the libraries of training, without and with the compiler and its output."""
+"""Bytes of a process that has loaded the libraries for training. True: with the compiler and its output."""
 
 TRANSFORMERS_BYTES = 120 * 2**20
 """Further bytes for `transformers`."""
 
 GAPS = 1.17
-"""Memory that an allocator holds beside what is asked of it: pages that are not full, blocks kept for later."""
+"""Factor from the requested memory to what the allocator holds, with partly filled pages and freed blocks."""
 
 OPTIMIZER_COPIES = {"muon": 1, "adamw": 2}
-"""Running means that are kept of each gradient."""
+"""Number of running means that each optimizer keeps per gradient."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a training lies on devices."""
+    """Distribution of a training over devices."""
 
     data_parallel: int = 1
-    """Processes that each hold a shard of every block (FSDP2) and learn from other rows."""
+    """Number of processes that each hold a shard of every block (FSDP2) and learn from different rows."""
     tensor_parallel: int = 1
-    """Processes that each hold a part of every matrix inside blocks."""
+    """Number of processes that each hold a part of every matrix inside blocks."""
     recompute: bool = False
     """Whether blocks are computed again in the backward pass."""
     apart: bool = False
-    """Whether devices have memory of their own, apart from the machine's."""
+    """Whether devices have their own memory, separate from the machine's."""
 
     @classmethod
     def of(cls, config: TrainConfig, *, apart: bool = False) -> Layout:
-        """Return the layout that a training's settings ask for."""
+        """Return the layout that follows from the settings of a training."""
         tensor = config.tensor_parallel
         return cls(max(1, config.processes // tensor), tensor, config.activation_checkpointing, apart)
 
@@ -67,14 +67,14 @@ class Layout:
 def training_memory(
     shape: Shape, config: TrainConfig, vocab_size: int, row_bytes: int, layout: Layout | None = None
 ) -> dict[str, int]:
-    """Count the bytes by part that one process holds at most: making the model, a step, an update, a checkpoint.
+    """Return, by part, the peak bytes of one process while it makes the model, does a step or writes a checkpoint.
 
-    `layout` is that of the config unless it is given. `row_bytes` are what the data take. A device whose memory is
-    apart from the machine's holds neither those nor libraries, and no copies for checkpoints.
+    By default, `layout` is that of the config. `row_bytes` is the memory of the data. A device with its own memory
+    holds no data, no libraries and no copies for checkpoints.
 
-    Blocks are shared among processes. Embeddings, output and last norm are whole in each, as in `processes.py`.
-    Exact for decoders but for the libraries and the gaps; up to a quarter too high for encoders and encoder-decoders,
-    and with a compiler more.
+    Blocks are divided among processes. Each process holds whole embeddings, output and last norm (`processes.py`).
+    For decoders, only libraries and gaps are estimates. For encoders and encoder-decoders, the result is up to a
+    quarter too high, and higher still with a compiler.
     """
     layout = layout or Layout.of(config)
     apart, data, tensor = layout.apart, layout.data_parallel, layout.tensor_parallel
@@ -114,7 +114,7 @@ def training_memory(
 
 
 def _activations(shape: Shape, config: TrainConfig, rows: int, layout: Layout) -> dict[str, int]:
-    """Count what one process keeps of its rows for the backward pass, by part."""
+    """Return, by part, the bytes of activations that one process keeps for the backward pass."""
     how = Forward(
         width=FLOAT32 if config.data_type == "float32" else 2,
         recomputed=layout.recompute,
@@ -134,9 +134,9 @@ def _activations(shape: Shape, config: TrainConfig, rows: int, layout: Layout) -
 
 
 def host_memory(shape: Shape, config: TrainConfig) -> dict[str, int]:
-    """Count the bytes by part that all processes of a machine hold at most beside devices with memory of their own.
+    """Return, by part, the peak bytes of the machine's memory for all processes, if devices have their own memory.
 
-    Each reads the whole model before it shares it out. The first copies checkpoints, twice while it writes them.
+    Each process reads the whole model before it is divided. The first process copies checkpoints, twice for writing.
     """
     trained, local = trained_parts(config, shape), int(os.environ.get("LOCAL_WORLD_SIZE", config.processes))
     libraries = local * (LIBRARIES_BYTES[False] + config.needs_transformers * TRANSFORMERS_BYTES)
@@ -152,7 +152,7 @@ def host_memory(shape: Shape, config: TrainConfig) -> dict[str, int]:
 
 
 def _block(shape: Shape) -> int:
-    """Count the parameters of the matrices of one block; of a family without `num_layers`, of all."""
+    """Return the number of parameters in one block's matrices, or in all matrices if `num_layers` is unknown."""
     return shape.parts.get("matrices", 0) // max(1, getattr(shape, "num_layers", 1))
 
 
@@ -164,13 +164,13 @@ def _state_numbers(config: TrainConfig, trained: Mapping[str, int]) -> int:
 
 
 def frozen_width(config: TrainConfig, shape: Shape) -> int:
-    """Return the bytes of a number of a frozen base: those of the type in which lmworks multiplies it."""
+    """Return the bytes per number of a base. A frozen base has the type in which lmworks multiplies it."""
     narrow = config.adapter is not None and config.data_type == "bfloat16" and getattr(shape, "native", False)
     return 2 if narrow else FLOAT32
 
 
 def _merged_bytes(config: TrainConfig, shape: Shape) -> int:
-    """Count what the host holds while adapters are merged: a file of the model at once, or all that is not ours."""
+    """Return the host's bytes while adapters are merged: one file of a native model, or the whole of another model."""
     if config.adapter is None:
         return 0
     whole = (2 if config.adapter.quantise else FLOAT32) * shape.parameters
@@ -178,7 +178,7 @@ def _merged_bytes(config: TrainConfig, shape: Shape) -> int:
 
 
 def trained_parts(config: TrainConfig, shape: Shape) -> Mapping[str, int]:
-    """Parameters that have gradients and optimizer state, by part: all, unless adapters stand beside them."""
+    """Return, by part, the number of trained parameters: those of the adapters if there are any, else all."""
     if not config.adapter:
         return shape.parts
     head = {"output": shape.parts["output"]} if getattr(shape, "labels", ()) else {}  # begun afresh
@@ -194,7 +194,7 @@ def stored_bytes(config: TrainConfig, shape: Shape) -> tuple[int, int]:
 
 
 def weight_bytes(config: TrainConfig, shape: Shape) -> int:
-    """Count the bytes of the weights of the model that is trained, without an adapter's own."""
+    """Return the bytes of the model's weights, without those of an adapter."""
     if config.adapter is None:
         return FLOAT32 * shape.parameters
     parts, width, bits = shape.parts, frozen_width(config, shape), 8 * frozen_width(config, shape)
@@ -206,7 +206,7 @@ def weight_bytes(config: TrainConfig, shape: Shape) -> int:
 
 
 def flops_per_token(config: TrainConfig, shape: Shape) -> int:
-    """Floating-point operations to learn from a token; frozen weights, beside adapters, have no gradient."""
+    """Return the floating-point operations to learn from one token. With an adapter, the base has no gradient."""
     whole = shape.training_flops_per_token(config.sequence_length) + config.further_flops_per_token(shape)
     if not config.adapter:
         return whole
@@ -218,15 +218,15 @@ def size_in_words(count: float) -> str:
 
 
 SAID_LETTERS = 160
-"""Letters of torch's message to quote. It states the bytes asked for and the bytes there are."""
-MEND = "lower micro_batch_rows, which changes a step by rounding alone, or set activation_checkpointing: true"
+"""Number of characters of torch's message to quote. They state the requested and the free bytes."""
+MEND = "lower micro_batch_rows, which changes results only by rounding, or set activation_checkpointing: true"
 SMALLER = "not even 1 would fit: choose a smaller hidden_size or sequence_length, or set activation_checkpointing: true"
 
 
 def available_bytes() -> float:
-    """Return the free bytes of the machine or its control group, which gives cached files back when asked.
+    """Return the free bytes of the machine or its control group. Cached files count as free memory.
 
-    Endless where the system does not tell.
+    The result is infinite if the system does not report its memory.
     """
     found = [math.inf]
     with suppress(OSError, KeyError, ValueError):
@@ -242,19 +242,19 @@ def available_bytes() -> float:
 
 
 def memory_there(config: TrainConfig) -> tuple[float, bool]:
-    """Bytes that may still be taken where a training would run, and whether that memory is apart from the machine's."""
+    """Return the free bytes of the training's device, and whether it has its own memory."""
     device = find_device(config.device)
     return (available_bytes(), False) if device.type == CPU else (free_bytes(device), True)
 
 
 def require_fit_here(shape: Shape, config: TrainConfig, vocab_size: int) -> None:
-    """Raise GateRefused if a training does not fit where it is about to run: on its device, or on the machine."""
+    """Raise GateRefused if a training does not fit into the memory of its device, or of the machine."""
     memory_bytes, apart = memory_there(config)
     require_fit(config.step_name, shape, config, vocab_size, memory_bytes, apart=apart)
     if apart and (needed := sum(host_memory(shape, config).values())) > (free := available_bytes()):
         raise GateRefused(
-            f"models.{config.step_name}: reading the model and writing checkpoints take {size_in_words(needed)} of the "
-            f"machine's own memory by counting, and {size_in_words(free)} are free.\n"
+            f"models.{config.step_name}: reading the model and writing checkpoints take about {size_in_words(needed)} "
+            f"of the machine's own memory, and {size_in_words(free)} are free.\n"
             "  Try: an `adapter`, fewer `processes`, or a machine with more memory"
         )
 
@@ -269,9 +269,9 @@ def require_fit(
     *,
     apart: bool = False,
 ) -> dict[str, int]:
-    """Bytes of a training by part, or GateRefused with the sum and how many rows would fit, if that is too much.
+    """Return the bytes of a training by part. Raises GateRefused if there are too many, and says how many rows fit.
 
-    `apart` asks for what a device takes that has memory of its own.
+    `apart` means that the training runs on a device with its own memory.
     """
 
     def count(rows: int) -> int:
@@ -289,14 +289,14 @@ def require_fit(
     largest = sorted(parts.items(), key=lambda item: -item[1])
     shown = " + ".join(f"{part} {size_in_words(size)}" for part, size in largest if size >= 2**20)
     raise GateRefused(
-        f"models.{step}: micro_batch_rows {rows} takes {size_in_words(sum(parts.values()))} of memory by counting, and "
-        f"{size_in_words(memory_bytes)} are there: {shown}; {f'{fits} would fit: {MEND}' if fits else SMALLER}"
+        f"models.{step}: micro_batch_rows {rows} takes about {size_in_words(sum(parts.values()))} of memory, and "
+        f"{size_in_words(memory_bytes)} are free: {shown}; {f'{fits} would fit: {MEND}' if fits else SMALLER}"
     )
 
 
 @contextmanager
 def shortage_in_words(rows: int, journal: Journal | None = None) -> Iterator[None]:
-    """Say which setting to change when memory runs out after all, of the machine or of a graphics processor."""
+    """Raise LmworksError, with the setting to change, if the machine or the device runs out of memory inside."""
     try:
         yield
     except (MemoryError, RuntimeError, OSError) as error:
@@ -304,6 +304,6 @@ def shortage_in_words(rows: int, journal: Journal | None = None) -> Iterator[Non
             raise
         mend = f"{rows // 2} may fit: {MEND}" if rows > 1 else SMALLER
         saved = [record["checkpoint"] for record in journal.records() if "checkpoint" in record] if journal else []
-        after = f"; with more memory free the same command goes on after {saved[-1]}" if saved else ""
+        after = f"; with more free memory, the same command goes on after {saved[-1]}" if saved else ""
         what = " ".join((str(error) or "MemoryError").split())[:SAID_LETTERS]
         raise LmworksError(f"micro_batch_rows {rows}: not enough memory ({what}); {mend}{after}") from error

@@ -154,7 +154,7 @@ def test_what_a_lost_process_said_is_told(run: Any, tmp_path: Path, monkeypatch:
     (tmp_path / "sitecustomize.py").write_text(fault)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
     monkeypatch.setattr(launch, "MOST_RESTARTS", 0)
-    with pytest.raises(LmworksError, match=r"(?s)none could be started.*It said: .*: the card fell off the bus$"):
+    with pytest.raises(LmworksError, match=r"(?s)none could be started.*last output: .*: the card fell off the bus$"):
         run("lost", processes=2)
 
 

@@ -322,11 +322,11 @@ def test_what_cannot_be_trained_is_refused(
         **{"intermediate_size": 8, "max_position_embeddings": 32},
     )
     transformers.BertModel(small).save_pretrained(tmp_path / "small")
-    with pytest.raises(UsageError, match="reads 32 tokens of 100 kinds"):
+    with pytest.raises(UsageError, match="reads rows of 32 tokens and 100 token ids"):
         tune(tmp_path / "b", "sequence-classification", ModelFolder(tmp_path / "small", ""), packed, tokenizer)
     unknown = transformers.ElectraConfig(vocab_size=500, hidden_size=8, num_hidden_layers=1, num_attention_heads=1)
     transformers.ElectraModel(unknown).save_pretrained(tmp_path / "electra")
-    with pytest.raises(UsageError, match="known: bert, modernbert"):
+    with pytest.raises(UsageError, match="trains encoders of type bert, modernbert"):
         tune(tmp_path / "c", "sequence-classification", ModelFolder(tmp_path / "electra", ""), packed, tokenizer)
     with pytest.raises(LmworksError, match="adapters work only with decoders"):
         tune(tmp_path / "e", "masked-lm", bases["bert"], rows["masked-lm"], tokenizer, adapter={"kind": "lora"})

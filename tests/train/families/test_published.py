@@ -140,7 +140,7 @@ def test_what_such_a_model_cannot_do_is_said(tmp_path: Path) -> None:
     base, tokenizer = base_of("GPT-2", tmp_path)
     rows = pack_texts(tmp_path / "texts", tokenizer, texts(), 128)
     config = SftConfig.model_validate({**SMALL, "sequence_length": 128, "steps": 1})
-    with pytest.raises(LmworksError, match="reads 64 tokens"):
+    with pytest.raises(LmworksError, match="reads rows of 64 tokens"):
         train(config, base, rows, tokenizer, None, None, out=tmp_path / "out", context=make_context(tmp_path))
     engine = open_decoder(base.path)
     with pytest.raises(LmworksError, match="a context of 64"):

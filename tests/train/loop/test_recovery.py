@@ -437,7 +437,7 @@ def test_a_branch_decays_from_the_plateau_and_can_be_stopped(
         ({"branch_step": 7}, r"no checkpoint of step 7; published are 5, 12.*publish_checkpoints: \[7\]"),
         (
             {"branch_step": 5, "optimizer": "adamw", "learning_rate": 0.1},
-            "momentum.model.layers.0.* a branch keeps the shape",
+            "momentum.model.layers.0.* a branch must keep shape",
         ),
     ],
 )
@@ -488,7 +488,7 @@ def test_a_batch_that_cannot_fit_is_refused_before_the_first_step(
     rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:
     many = {"micro_batch_rows": 10**8, "global_batch_tokens": 48 * 10**8}
-    with pytest.raises(LmworksError, match=r"micro_batch_rows 100000000 takes .* GiB are there: .*; \d+ would fit"):
+    with pytest.raises(LmworksError, match=r"micro_batch_rows 100000000 takes .* GiB are free: .*; \d+ would fit"):
         run(tmp_path, rows, tokenizer, **many)
     with pytest.raises(LmworksError, match="not even 1 would fit"):
         run(tmp_path, rows, tokenizer, hidden_size=2**20, num_heads=1)

@@ -110,7 +110,7 @@ def test_transformers_says_of_a_text_what_was_learned_in_packed_rows(
         for each in documents.iterate()
     ]
     assert result.figures[0].value == pytest.approx(np.mean(right)) and result.figures[0].value > 0.4
-    with pytest.raises(LmworksError, match=f"tells {len(THINGS)} scores of a text and writes none"):
+    with pytest.raises(LmworksError, match=f"gives {len(THINGS)} scores for a text and writes no text"):
         load_model(model.path)
 
 
@@ -146,7 +146,7 @@ def test_a_head_of_other_labels_is_not_gone_on_with(
     assert read_config(again.path).labels == tuple(sorted(THINGS))
     fewer = labelled(tmp_path / "d", [text for text in texts() if "bucket" in text or "queue" in text])
     rows, _ = pack(tmp_path / "rows", OBJECTIVE, fewer, tokenizer)
-    with pytest.raises(LmworksError, match=f"tells {len(THINGS)} scores .* expected one that tells 2, or a language"):
+    with pytest.raises(LmworksError, match=f"gives {len(THINGS)} scores .* expected a model with 2 scores, or a"):
         tune(tmp_path / "c", OBJECTIVE, model, rows, tokenizer)
 
 
@@ -172,7 +172,7 @@ def test_labelled_texts_are_counted_and_shown_before_they_are_learned(
     shown = [pieces for example in result.examples for pieces in [example["pieces"]]]
     assert all(pieces[-1] in ((" a", True), (" b", True)) and "bucket" in pieces[0][0] for pieces in shown)
     write_shard(tmp_path / "d" / "part-00000.parquet", twice[:1])
-    with pytest.raises(GateRefused, match="nothing to tell apart: all 1 texts have the label a"):
+    with pytest.raises(GateRefused, match="only one label: all 1 texts have the label a"):
         checked(pack(tmp_path / "one", OBJECTIVE, documents, tokenizer)[0])
 
 
@@ -197,7 +197,7 @@ def test_few_validation_texts_of_other_labels_do_not_end_the_build(
     rows = packed("known", "ababab")
     assert checked("ab") == 0
     assert checked("c" + "ab" * 8) == 1
-    with pytest.raises(GateRefused, match="labels to validate on that nothing is learned of: c; known are a, b"):
+    with pytest.raises(GateRefused, match="validation labels that no training text has: c; training texts have a, b"):
         checked("ccab")
-    with pytest.raises(GateRefused, match="But for case or spaces B is b"):
+    with pytest.raises(GateRefused, match="But for case and spaces, B is b"):
         checked("B" + "ab" * 8)

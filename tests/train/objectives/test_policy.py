@@ -341,7 +341,7 @@ def test_the_verdict_on_a_reward_states_how_answers_changed() -> None:
     changes = {"groups that teach": 0.5, "growth of answers": 2.5, "unlike answers left": 0.2}
     figures = [Figure(name=name, value=value, n=64, method="made up") for name, value in changes.items()]
     kind, words = judge_rewards(figures, [-0.1] * 8, [-0.9, -0.8] * 4, [8.0] * 8)
-    assert kind == "fine" and "have reward 0.850, more by 0.750 [" in words
+    assert kind == "fine" and "have reward 0.850, higher by 0.750 [" in words
     assert words.endswith("Groups that teach: 0.50. Growth of answers: 2.50. Unlike answers left: 0.20.")
 
 
@@ -389,7 +389,7 @@ def test_a_reward_that_all_answers_have_by_now_ends_the_run_with_what_was_learne
     result, history = run(tmp_path, base, asked, tokenizer, context, steps=200, **more)
     taught = [line["teaching"] for line in history]
     assert taught[0] > 0 and taught[-16:] == [0] * 16 and len(taught) < 200
-    assert any("nothing more is learned of them" in line for line in lines)
+    assert any("nothing more is learned from them" in line for line in lines)
     share = next(figure for figure in result.figures if figure.name == "groups that teach")
     assert share.value == pytest.approx(sum(taught) / len(taught)) and share.n == 2 * len(taught) and share.interval
     assert any("Groups that teach: 0." in line for line in lines)
@@ -617,7 +617,7 @@ LOOKED_ON = [{"kind": "regex", "pattern": "x"}, {"kind": "length", "most": 2, "w
         ({"rewards": [{"kind": "length", "most": 2, "weight": 0}]}, "all have weight 0"),
         ({"rewards": [{"kind": "regex", "pattern": "("}]}, "is not a regular expression"),
         ({"best_by": "length", "patience": 2, "validation": "y"}, "'length' is not a reward of weight 0"),
-        ({"best_by": "length", "rewards": LOOKED_ON}, "state these"),
+        ({"best_by": "length", "rewards": LOOKED_ON}, "add these"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(fields: dict[str, Any], said: str) -> None:

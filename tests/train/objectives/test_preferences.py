@@ -297,7 +297,7 @@ def test_a_reward_model_prefers_what_is_chosen_and_transformers_loads_it(
     if adapter:
         stored = load_file(tmp_path / "out" / "adapter" / "adapter_model.safetensors")
         torch.testing.assert_close(stored["base_model.model.score.weight"], ours.score.weight.detach())
-    with pytest.raises(LmworksError, match="a model that tells 1 scores of a text and writes none"):
+    with pytest.raises(LmworksError, match="this model gives 1 scores for a text and writes no text"):
         load_model(tmp_path / "out")
     again = align("reward", ModelFolder(tmp_path / "out", ""), tmp_path / "again", learning_rate=1e-4)[1]
     assert again[0]["loss"] < 0.3, "a reward model goes on with its head"

@@ -137,7 +137,7 @@ def test_a_lost_mask_is_refused(tmp_path: Path) -> None:
     stop = start + int(np.argmin(weights[0][start:]))
     weights[0, start:stop] = 0
     weights.flush()
-    assert f"lost mask: of 1 of {40} assistant turns" in tuning.refused()
+    assert f"lost mask: in 1 of {40} assistant turns" in tuning.refused()
     del rows
 
 
@@ -176,7 +176,7 @@ def test_answers_that_lose_their_thoughts_are_read_and_told_and_no_lost_mask(tmp
     weights = tuning.weights()
     weights[:] = 0
     weights.flush()
-    assert "lost mask: of 50 of 50 assistant turns" in tuning.refused()
+    assert "lost mask: in 50 of 50 assistant turns" in tuning.refused()
 
 
 @pytest.mark.parametrize("long_samples", ["drop", "truncate", "split"])
@@ -205,7 +205,7 @@ def test_a_lost_mask_is_refused_beside_turns_that_are_not_to_be_learned_from(tmp
     ends = tokens == tuning.tokenizer.open().end_of_turn_id
     weights[~ends if spoilt == "words" else ends] = 0
     weights.flush()
-    said = "lost mask: of 60 of 60 assistant turns" if spoilt == "words" else "untrained stop token: in 60 of 60 turns"
+    said = "lost mask: in 60 of 60 assistant turns" if spoilt == "words" else "untrained stop token: in 60 of 60 turns"
     assert said in tuning.refused()
 
 
@@ -214,7 +214,7 @@ def test_a_mask_over_the_users_words_is_refused(tmp_path: Path) -> None:
     weights = tuning.weights()
     weights[0, 5] = 1
     weights.flush()
-    assert "1 trained tokens stand outside of assistant turns" in tuning.refused()
+    assert "1 trained tokens are outside of assistant turns" in tuning.refused()
 
 
 def test_an_untrained_stop_token_is_refused(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_template_that_does_not_close_answers_is_refused(tmp_path: Path) -> No
 
 def test_a_double_begin_is_refused(tmp_path: Path) -> None:
     said = Tuning(tmp_path, SOUND, "<|endoftext|>" + CHAT_TEMPLATE).refused()
-    assert "double begin: 20 samples begin with the token of a document twice" in said
+    assert "double begin: 20 samples begin with two document tokens instead of one" in said
 
 
 def test_samples_are_kept_apart_whatever_their_template_begins_with(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_samples_are_kept_apart_whatever_their_template_begins_with(tmp_path: Pa
     begins = np.load(tuning.rows.path / "begins.npy", mmap_mode="r+")
     begins[0] = 0
     begins.flush()
-    assert "samples run together: at the first token of 1 rows" in tuning.refused()
+    assert "samples run together: in 1 rows no sample begins" in tuning.refused()
 
 
 def test_an_answer_is_trained_behind_what_asks_for_it(tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ def test_words_that_read_like_a_frame_of_plain_text_are_words(
     ends = rows.tokens == tuning.tokenizer.open().end_of_turn_id
     weights[~ends] = 0
     weights.flush()
-    assert f"lost mask: of {40 + turns} of {40 + turns} assistant turns" in tuning.refused()
+    assert f"lost mask: in {40 + turns} of {40 + turns} assistant turns" in tuning.refused()
 
 
 def test_words_that_read_like_a_frame_stand_beside_turns_that_are_not_to_be_learned_from(tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_turns_that_the_template_refuses_are_told_with_what_it_says(tmp_path: Pa
     assert (
         "8 refused of" in said and f"refuses turns, first in {first}: the model's chat template takes no such" in said
     )
-    assert "says 'No system!'; leave them out. It takes them without the system's turn: take that out" in said
+    assert "says 'No system!'; leave them out. It takes them without the system's turn: remove it" in said
     assert ("Raise sequence_length (now 96)" in said) == bool(longer), "what is refused is none too long"
 
 
@@ -432,10 +432,10 @@ def test_answers_that_are_judged_alone_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        ("words", "lost mask: of 1 of 40 assistant turns no word is trained"),
+        ("words", "lost mask: in 1 of 40 assistant turns no word is trained"),
         ("stop", "untrained stop token: in 1 of 40 turns"),
-        ("prompt", "trained prompt: 1 trained tokens stand before the judged answers"),
-        ("earlier answer", "trained prompt: 1 trained tokens stand before the judged answers"),
+        ("prompt", "trained prompt: 1 trained tokens are in the prompts before the judged answers"),
+        ("earlier answer", "trained prompt: 1 trained tokens are in the prompts before the judged answers"),
     ],
 )
 def test_a_spoilt_mask_of_either_answer_is_refused(tmp_path: Path, side: str, spoil: str, said: str) -> None:
@@ -465,7 +465,7 @@ def test_a_pair_whose_answers_are_one_is_refused(tmp_path: Path) -> None:
     same = judgement(99, ["Rain?"], "No idea.", "No idea.")
     assert "nothing preferred: in 1 of 21 pairs" in Judging(tmp_path / "data", [*PAIRS, same]).refused()
     lost = CHAT_TEMPLATE.replace("message['content'] | trim", "message['content'] | trim if loop.first else 'So.'")
-    assert "see whether the chat template loses" in Judging(tmp_path / "template", PAIRS[1:3], lost).refused()
+    assert "check whether the chat template drops" in Judging(tmp_path / "template", PAIRS[1:3], lost).refused()
 
 
 @pytest.mark.parametrize(
@@ -479,12 +479,12 @@ def test_judgements_that_contradict_each_other_are_refused(
     tmp_path: Path, kind: type[Judging], others: list[dict[str, Any]]
 ) -> None:
     said = kind(tmp_path, [*(PAIRS if kind is Judging else ALONE), *others]).refused()
-    assert "contradictory judgements: 1 say the contrary" in said and "preferences.jsonl:21" in said
+    assert "contradictory judgements: 1 contradict an earlier" in said and "preferences.jsonl:21" in said
 
 
 def test_pairs_with_a_double_begin_are_refused(tmp_path: Path) -> None:
     said = Judging(tmp_path / "double", PAIRS[1:3], "<|endoftext|>" + CHAT_TEMPLATE).refused()
-    assert "double begin: 4 samples begin with the token of a document twice" in said
+    assert "double begin: 4 samples begin with two document tokens instead of one" in said
 
 
 def test_pairs_that_are_too_long_for_their_rows_are_refused_above_a_share(tmp_path: Path) -> None:
@@ -580,13 +580,13 @@ def test_a_file_of_ones_own_is_tried_before_training(tmp_path: Path) -> None:
     found = asking("fine", fine).check()
     assert found.measured["reward"] == 0.5
     said = asking("own", "def score(answer, reference):\n    return 1 / (answer != reference)").refused()
-    assert "reward own: fails on 8 of 16 answers that it was tried on" in said
+    assert "reward own: fails on 8 of 16 answers in a trial" in said
     assert "own.py: ZeroDivisionError in line 2: division by zero" in said
     tuning = asking("drawn", fine)
     encoder, samples = tuning.tokenizer.open(), tuning.folder / "samples"
     known = ["It lists.", *Prompts.of(tuning.config, tuning.rows.open(), encoder, samples).made_up]
     strict = asking("first", f"def score(answer):\n    return 1 / (answer in {known!r})")
-    assert "of the first answers of the base rewards fail on 100%" in strict.refused()
+    assert "rewards fail on 100% of the base's first" in strict.refused()
 
 
 @pytest.mark.parametrize("kind", [Judging, Asking])

@@ -1,1 +1,1 @@
-"""Models that learn in seconds: what a larger one must beat, and what is shipped where it does not."""
+"""Models that learn in seconds. A larger model must beat them. Otherwise, serve one of them."""

@@ -1,4 +1,4 @@
-"""Spans of a text by looking up phrases that training texts label. Numbers are known by their form."""
+"""Spans in a text, found by looking up phrases that are labelled in training texts. Numbers match by their form."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from lmworks.recipe.schema import Reference
 
 PHRASES = "phrases.json"
 LEAST_SHARE = 0.5
-"""Share of its places in training texts that a form with digits must be labelled at: fewer mark more than they find."""
+"""Least share of a form's places in training texts that have its label. Below it, most marks would be wrong."""
 _WORD, _DIGIT = re.compile(r"\w+|[^\w\s]"), re.compile(r"\d")
 Phrase = tuple[str, ...]
-"""Words and single signs, each digit as 0."""
+"""Words and single signs of a phrase. Each digit is replaced by 0."""
 
 
 @dataclass(frozen=True)
 class Dictionary:
-    """The baseline of CoNLL-2003, which also finds numbers that it has not seen, such as those of orders."""
+    """The baseline of CoNLL-2003. It also finds numbers that are not in training texts, such as order numbers."""
 
     phrases: Mapping[Phrase, str]
-    """Phrase → label."""
+    """Label of each phrase."""
 
     @classmethod
     def fit(cls, texts: Iterable[tuple[str, Sequence[Span]]]) -> Self:
-        """Learn from texts with their spans: phrases that are always labelled alike, and forms that mostly are."""
+        """Learn from texts with spans: phrases with always the same label, and forms with mostly the same label."""
         every, labels = list(texts), defaultdict[Phrase, Counter[str]](Counter)
         for text, spans in every:
             for label, start, end in spans:
@@ -62,7 +62,7 @@ class Dictionary:
         )
 
     def spans(self, text: str) -> list[Span]:
-        """Return the longest phrase at each word, in equal case, and on after it."""
+        """Return the longest known phrase at each word, in the same case. Found phrases do not overlap."""
         return [span for _, span in self._look_up(text)]
 
     def _look_up(self, text: str) -> Iterator[tuple[Phrase, Span]]:
@@ -79,13 +79,13 @@ class Dictionary:
             place += length
 
     def save(self, folder: Path) -> None:
-        """Write it into a folder; equal models give equal bytes."""
+        """Write the model into a folder. Equal models give equal bytes."""
         lines = sorted([*phrase, label] for phrase, label in self.phrases.items())
         (folder / PHRASES).write_text(canonical_json(lines) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read it. Raises LmworksError for a file that is not as `save` writes it."""
+        """Read a model from a folder. Raises LmworksError if the file differs from the form that `save` writes."""
         with told(folder / PHRASES, "phrases, each with its label behind its words"):
             found = json.loads((folder / PHRASES).read_text("utf-8"))
             return cls({tuple(map(str, words)): str(label) for *words, label in found})
@@ -100,7 +100,7 @@ def _is_form(phrase: Phrase) -> bool:
 
 
 class DictionaryConfig(BaselineConfig):
-    """Mark phrases that all training texts label alike (CoNLL-2003's baseline), and numbers of the same form."""
+    """Mark phrases that have the same label in all training texts (CoNLL-2003's baseline), and similar numbers."""
 
     engine: ClassVar[str] = "dictionary"
     family: ClassVar[Family] = "token classifier"
@@ -111,7 +111,7 @@ class DictionaryConfig(BaselineConfig):
 
 @stage(version=2, trains_on="data")
 def dictionary(config: DictionaryConfig, data: Documents, out: Path, context: Context) -> Result:
-    """Learn from every document that has spans. Raises UsageError where none has one."""
+    """Learn from every document that has spans. Raises UsageError if no document has one."""
     model = Dictionary.fit((each.text, spans) for each, spans in with_spans(data, config.label))
     config.write(out)
     model.save(out)
@@ -119,7 +119,7 @@ def dictionary(config: DictionaryConfig, data: Documents, out: Path, context: Co
 
 
 def with_spans(documents: Documents, label: str) -> list[tuple[Document, list[Span]]]:
-    """Documents with their spans. Raises UsageError where none has one, and for all that are wrong."""
+    """Return documents with their spans. Raises UsageError if no document has one, or if spans are wrong."""
     found = list(read_spans(documents.iterate(), label))
     if not any(spans for _, spans in found):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""The answer of the training pair whose source is most like the question: what a search without a model gives."""
+"""The answer of the training pair whose source is most similar to the question, as a search without a model finds."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class NearestPair:
         self._length = [math.sqrt(sum(rarity[word] ** 2 for word in {*words_in(s.lower())}) or 1.0) for s, _ in pairs]
 
     def write(self, source: str) -> str:
-        """Return the target of the source with the greatest cosine of words weighted by rarity, the first of equals.
+        """Return the target of the source with the highest cosine of words, weighted by rarity. Ties: the first.
 
-        Nothing is returned where no known source shares a word.
+        Return an empty string if no known source shares a word.
         """
         scores = defaultdict[int, float](float)
         for word in {*words_in(source.lower())} & self._places.keys():

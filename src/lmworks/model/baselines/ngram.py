@@ -4,9 +4,9 @@ The probability of a byte w after the context h = the n - 1 bytes before it is
 
     p(w | h) = max(c(hw) - D(c(hw)), 0) / c(h·)  +  γ(h) p(w | h without its first byte)
 
-where γ(h) gives the discounted mass back, and the chain ends at 1/256. The highest order counts occurrences, the
-lower ones the different bytes that precede. Every document begins after n - 1 zero bytes, which are never predicted.
-An n-gram is held as one integer whose lowest byte is w, so that a count is a sort and a look-up a binary search.
+where γ(h) returns the discounted mass, and the chain ends at 1/256. The highest order counts occurrences. Lower orders
+count the different bytes before an n-gram. Every document begins after n - 1 zero bytes, which are never predicted. An
+n-gram is one integer whose lowest byte is w, so that counting is a sort, and a look-up is a binary search.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ORDER = 5
-"""The usual one, and on 17 MB of text a few seconds' work."""
+"""Usual order of such a model. It takes a few seconds on 17 MB of text."""
 FALLBACK = (0, 0.5, 1, 1.5)
-"""Discounts where the counts of counts give none (few symbols, little text); those of KenLM's `--discount_fallback`."""
+"""Discounts from KenLM's `--discount_fallback`, for texts whose counts of counts give none (few symbols or texts)."""
 _BYTE = 8
 
 
 @dataclass(frozen=True)
 class Order:
-    """Everything counted about n-grams of one length; both code lists are sorted."""
+    """Counts of the n-grams of one length. Both lists of codes are sorted."""
 
     ngrams: Codes
     share: Floats
-    """The n-gram's discounted count over its context's total."""
+    """Discounted count of each n-gram, divided by the total of its context."""
     contexts: Codes
     back_off: Floats
-    """γ of a context: what its discounts left for the lower order."""
+    """Factor γ of each context: the probability that its discounts leave for the lower order."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class NgramModel:
         return cls(orders)
 
     def bits(self, documents: Sequence[bytes]) -> list[float]:
-        """-log2 of each document's probability, its length taken as known."""
+        """Return -log2 of each document's probability, given its length."""
         codes = _codes(documents, len(self.orders))
         ends = np.cumsum([0, *map(len, documents)])
         total = np.concatenate([[0.0], np.cumsum(-np.log2(self.probabilities(codes)))])
         return [float(bits) for bits in np.diff(total[ends])]
 
     def probabilities(self, codes: Codes) -> Floats:
-        """p of each code's lowest byte after the bytes above it."""
+        """Return the probability of each code's lowest byte after the bytes above it."""
         result = np.full(len(codes), 1 / 256)
         for length, order in enumerate(self.orders, start=1):
             ngrams = codes & np.uint64((1 << 8 * length) - 1)

@@ -1,4 +1,4 @@
-"""Summaries by copying one sentence: the first, the most central, or the one that a linear classifier would take."""
+"""Summaries by copying one sentence: the first, the most central, or the one that a linear classifier chooses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Pick = Callable[[str], str]
 
 
 def lead(text: str) -> str:
-    """Return the first sentence: hard to beat on news, where it is written to be read alone."""
+    """Return the first sentence. It is hard to beat on news, where the first sentence is written to be read alone."""
     return next(iter(sentences(text)), "")
 
 
 def central(text: str) -> str:
-    """Return the sentence that has most words in common with the others (mean ROUGE-1), of equals the first."""
+    """Return the sentence that has most words in common with the others (mean ROUGE-1). Ties: the first."""
     found, split = sentences(text), split_of([text])
     return max(
         found, key=lambda one: sum(rouge_n(other, one, 1, split) for other in found if other is not one), default=""
@@ -25,10 +25,10 @@ def central(text: str) -> str:
 
 
 def learned(pairs: Sequence[tuple[str, str]]) -> Pick:
-    """From (text, summary): the sentence likeliest to be the one that has most in common with a summary (ROUGE-1).
+    """Return a function, learned from (text, summary), that picks the sentence most like a summary (ROUGE-1).
 
-    A linear classifier of words, pairs of words and runs of letters tells such sentences from the others, with their
-    places, from the front and from the back, as words of theirs.
+    It is a linear classifier on words, pairs of words and runs of letters. The place of a sentence, from the start and
+    from the end, is added as words.
     """
 
     from lmworks.data.quality.hashed_linear import learn

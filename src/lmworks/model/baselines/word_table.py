@@ -1,8 +1,8 @@
-"""Translate word by word: a table learned from pairs by IBM model 1 (Brown et al. 1993, section 4.1).
+"""Translation word by word, with a table learned from pairs by IBM model 1 (Brown et al. 1993, section 4.1).
 
-p(target | source) = Π over target words f of Σ over source words e, nothing included, of t(f | e), up to a constant.
-Expectation-maximisation from even shares finds its one maximum, so nothing is drawn. Each source word then becomes its
-likeliest target word, in the order of the source; a word that was never seen is copied.
+p(target | source) = Π over target words f of Σ over source words e, and an empty word, of t(f | e), up to a constant.
+Expectation-maximisation from even shares finds its one maximum, without random draws. Each source word becomes its
+likeliest target word, in the order of the source. Unknown words are copied.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from lmworks.lazy import np
 
 ROUNDS = 10
-"""After these the tables of a few thousand pairs stand still but for rare words."""
+"""Rounds after which, with a few thousand pairs, only the entries of rare words still change."""
 MOST_PAIRS = 50_000
-"""The first: a million sentences would take hours and change few words."""
+"""Maximum number of pairs to learn from, the first ones. A million would take hours and change few words."""
 NOTHING = 0
-"""Number of the source word that stands for none."""
+"""Number of the empty source word."""
 
 _WORD = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
 _BEFORE_MARK = re.compile(r" (?=[.,;:!?)\]])")
@@ -26,7 +26,7 @@ _BEFORE_MARK = re.compile(r" (?=[.,;:!?)\]])")
 
 @dataclass(frozen=True)
 class WordTable:
-    """The likeliest target word of each source word."""
+    """Table of the likeliest target word for each source word."""
 
     words: Mapping[str, str]
 
@@ -68,6 +68,6 @@ class WordTable:
         return cls({names[0][source_of[i]]: names[1][target_of[i]] for i in order[last]})
 
     def translate(self, source: str) -> str:
-        """Word by word."""
+        """Return a translation word by word."""
         words = [self.words.get(word) or self.words.get(word.lower()) or word for word in _WORD.findall(source)]
         return _BEFORE_MARK.sub("", " ".join(words))

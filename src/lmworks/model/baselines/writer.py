@@ -1,4 +1,4 @@
-"""Texts written by a baseline: a copied sentence, the target of the pair that is most alike, or word by word."""
+"""Texts from a baseline: a copied sentence, the target of the most similar pair, or a translation word by word."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ WRITERS: Mapping[Writer, Callable[[Sequence[tuple[str, str]]], Write]] = {
     "template": lambda pairs: lambda source: verbalise(parse_facts(source)),
     "nearest-facts": lambda pairs: NearestFacts(pairs).write,
 }
-"""Functions that learn from pairs of source and target, by the name that tasks give to the baseline."""
+"""Functions that learn from pairs of source and target, by the baseline's name in tasks."""
 UNLEARNED = ("lead-sentence", "central-sentence", "template")
 
 
 class WriterConfig(BaselineConfig):
-    """Write as a baseline of a task does. Its folder holds the training pairs, if it learns from pairs."""
+    """Write texts with one of a task's baselines. Its folder holds the training pairs, if it learns from pairs."""
 
     engine: ClassVar[str] = "baseline"
     family: ClassVar[Family] = "encoder-decoder"
@@ -53,7 +53,7 @@ class WriterConfig(BaselineConfig):
 
 @stage(version=1, name="baseline", trains_on="data")
 def baseline(config: WriterConfig, data: Conversations, out: Path, context: Context) -> Result:
-    """Keep the pairs that the baseline learns from when it is opened. Raises UsageError where there are none."""
+    """Store the pairs from which the baseline learns when it is opened. Raises UsageError if there are no pairs."""
     pairs = learned_from(data)
     if not pairs:
         raise UsageError(f"{data.path}: no pair to learn from; name a step of kind `pairs` in `data`")
@@ -64,7 +64,7 @@ def baseline(config: WriterConfig, data: Conversations, out: Path, context: Cont
 
 
 def load_writer(folder: Path) -> Write:
-    """Return the function that writes. Raises LmworksError for files that are not as the stage writes them."""
+    """Return the function that writes. Raises LmworksError if files differ from the form that the stage writes."""
     with told(folder / PAIRS, "a list of pairs of source and target"):
         pairs = [(str(source), str(target)) for source, target in json.loads((folder / PAIRS).read_text("utf-8"))]
         return WRITERS[json.loads((folder / "config.json").read_text("utf-8"))["baseline"]](pairs)

@@ -1,7 +1,7 @@
-"""Begin with what counting pairs of tokens already tells.
+"""Initialise a decoder with counts of token pairs.
 
-A fresh decoder whose blocks add nothing computes softmax(output · embedding): a model of token pairs. Counting gives
-one in seconds, where gradient descent would spend its first hundreds of steps on it.
+A new decoder whose blocks add nothing computes softmax(output · embedding), which is a model of token pairs. Counting
+finds such a model in seconds. Gradient descent would need its first hundreds of steps.
 
 Axes: V vocabulary, D hidden size.
 """
@@ -31,7 +31,7 @@ def begin_with_bigrams(decoder: Decoder, parts: Iterable[tuple[Rows, float]], se
 
     Let M be log p(next | token) / p(next). Embeddings are its leading left singular vectors, found with weights of
     √frequency, beside one constant; the output matrix is the least-squares fit of log p(next | token) from them.
-    `parts` are rows with what each of their pairs counts.
+    `parts` are rows, each with the weight of its token pairs.
     """
     vocab_size, width = decoder.output_weight.shape
     pairs = reduce(Tensor.add_, (count_pairs(tokens, vocab_size).mul_(each) for tokens, each in parts))
@@ -55,7 +55,7 @@ def begin_with_bigrams(decoder: Decoder, parts: Iterable[tuple[Rows, float]], se
 
 
 def count_pairs(tokens: Rows, vocab_size: int) -> Tensor:
-    """[rows, T+1] -> [V,V]: how often the second token followed the first."""
+    """Return how often each second token follows each first token [V,V] in tokens [rows, T+1]."""
     counts = np.zeros(vocab_size * vocab_size, dtype=np.int64)
     for part in np.array_split(tokens, max(1, len(tokens) // 1024)):
         counts += np.bincount((part[:, :-1].astype(np.int64) * vocab_size + part[:, 1:]).ravel(), minlength=len(counts))

@@ -17,7 +17,7 @@ from lmworks.model.config import loss_chunk
 from lmworks.model.device import CPU
 
 SLICE = 2**18
-"""Logits that are gone through at once without a compiler: a megabyte, which a core's own cache holds."""
+"""Number of logits that are processed at once without a compiler: a megabyte, which fits in a core's own cache."""
 
 OutputGradient = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
@@ -25,11 +25,11 @@ OutputGradient = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor
 def softmax_gradient(
     logits: Tensor, targets: Tensor, weights: Tensor, smoothing: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """[N,V] logits -> weight · −ln p [N], the weight of right guesses [N], and the gradient [N,V] in the logits' type.
+    """Return weight · −ln p [N], the weight of correct predictions [N], and the gradient [N,V] for logits [N,V].
 
-    Right is what no other token ties with: constant logits are right of nothing.
+    A prediction is correct if the target alone has the highest logit. Constant logits are never correct.
 
-    With smoothing ε the target is 1 − ε of the token that came and ε spread over all (Szegedy et al. 2016).
+    With smoothing ε, the target has probability 1 − ε, and ε is spread over all tokens (Szegedy et al. 2016).
     """
     wide = logits.float()
     top = wide.amax(-1, keepdim=True)
@@ -51,9 +51,9 @@ def softmax_gradient(
 def softmax_gradient_in_slices(
     logits: Tensor, targets: Tensor, weights: Tensor, smoothing: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same where no compiler joins its passes over the logits: so few rows at once that a core's cache holds them.
+    """Return the results of `softmax_gradient`, computed without a compiler, for few rows at once.
 
-    On an accelerator all at once: a launch takes longer there than so few rows do.
+    A core's cache holds these rows. An accelerator computes all rows at once, because kernels start slowly.
     """
     if logits.device.type != CPU:
         return softmax_gradient(logits, targets, weights, smoothing)
@@ -65,7 +65,7 @@ def softmax_gradient_in_slices(
 
 
 def best_output_gradient(compiled: bool) -> OutputGradient:
-    """Return the faster form."""
+    """Return the form of `softmax_gradient` that is faster with, or without, a compiler."""
     return torch.compile(softmax_gradient, dynamic=False) if compiled else softmax_gradient_in_slices
 
 
@@ -77,10 +77,10 @@ def chunked_cross_entropy(
     smoothing: Tensor,
     output_gradient: OutputGradient = softmax_gradient_in_slices,
 ) -> tuple[Tensor, Tensor]:
-    """Σ weight · −ln p(target), in nats, and Σ weight where the target is the likeliest token, alone.
+    """Return Σ weight · −ln p(target), in nats, and Σ weight where the target alone is the likeliest token.
 
-    hidden [N,D], output_weight [V,D], targets [N], weights [N] float32; positions of no weight never meet the matrix.
-    `smoothing` is a tensor of no axes, so that another value compiles nothing anew.
+    Shapes are hidden [N,D], output_weight [V,D], targets [N], weights [N] float32. Positions of weight 0 are skipped.
+    `smoothing` is a tensor without axes, so that another value needs no new compilation.
     """
     (trained,) = weights.nonzero(as_tuple=True)
     if len(trained) < len(weights):
@@ -94,7 +94,7 @@ def chunked_cross_entropy(
 
 
 def _in_whole_chunks(values: Tensor, vocab_size: int) -> Tensor:
-    """[N,…] filled up with zeros: every chunk has one shape, so that it is compiled once."""
+    """Return values [N,…] padded with zeros. All chunks then have one shape, and are compiled once."""
     return F.pad(values, (0, 0) * (values.ndim - 1) + (0, -len(values) % loss_chunk(vocab_size)))
 
 
@@ -143,9 +143,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 def token_log_probabilities(
     hidden: Tensor, output_weight: Tensor, targets: Tensor, output_gradient: OutputGradient = softmax_gradient_in_slices
 ) -> Tensor:
-    """ln p(target) of each position, float32 [N]: hidden [N,D], output_weight [V,D], targets [N].
+    """Return ln p(target) of each position, float32 [N], for hidden [N,D], output_weight [V,D] and targets [N].
 
-    As `cross_entropy` a position of its own, for losses that are no weighted sum of them.
+    Use it instead of `cross_entropy` for losses that are not a weighted sum over positions.
     """
     count = len(targets)
     hidden, targets = (_in_whole_chunks(each, len(output_weight)) for each in (hidden, targets))
@@ -156,10 +156,10 @@ def token_log_probabilities(
 
 
 class _TokenLogProbabilities(torch.autograd.Function):
-    """Beside a frozen matrix, gradients are found in the forward pass; to learn the matrix, logits are computed again.
+    """Autograd function for `token_log_probabilities`. If the matrix is frozen, the forward pass finds the gradients.
 
-    What each position counts is known in the backward pass only: there a gradient in hidden states is scaled, while
-    that in the matrix sums over positions.
+    The weight of each position is known only in the backward pass. There, gradients of hidden states can be scaled,
+    but the matrix gradient is a sum over positions. To train the matrix, logits are therefore computed again.
     """
 
     @staticmethod
@@ -197,7 +197,7 @@ class _TokenLogProbabilities(torch.autograd.Function):
 
 @torch.no_grad()
 def token_divergence(hidden: Tensor, output_weight: Tensor, other: Tensor, other_weight: Tensor) -> Tensor:
-    """KL(p‖q) of each position's distribution, in nats [N]: hidden and other states [N,D], their matrices [V,D]."""
+    """Return KL(p‖q) at each position, in nats [N]. p and q come from states [N,D] and matrices [V,D]."""
     log_p, log_q = (
         F.linear(states, matrix.to(states.dtype)).float().log_softmax(-1)
         for states, matrix in ((hidden, output_weight), (other, other_weight))
@@ -215,11 +215,11 @@ def chunked_divergence(
     temperature: float,
     reverse: bool,
 ) -> Tensor:
-    """Σ weight · T² · KL(q‖p) of distributions at temperature T (Hinton et al. 2015, section 2), in nats.
+    """Return Σ weight · T² · KL(q‖p) of distributions at temperature T (Hinton et al. 2015, section 2), in nats.
 
-    p of hidden [N,D] and output_weight [V,D] is learned, q of `other` states and matrix is not; weights [N] float32.
-    `reverse` asks for KL(p‖q) instead (Gu et al. 2024, arXiv 2306.08543). Logits are computed again in the
-    backward pass.
+    p, from hidden [N,D] and output_weight [V,D], is trained. q, from `other` states and matrix, is not. Weights are
+    float32 [N]. `reverse` returns KL(p‖q) instead (Gu et al. 2024, arXiv 2306.08543). Logits are computed again in
+    the backward pass.
     """
 
     def of_chunk(part: slice) -> Tensor:

@@ -15,23 +15,23 @@ from lmworks.model.config import QUERY_BLOCK
 from lmworks.model.device import CPU
 
 LONGEST_KEPT = 2048
-"""Positions up to which the shares of all pairs are kept for the backward pass; beyond, they are found again."""
+"""Longest row whose attention weights are kept for the backward pass. For longer rows, they are computed again."""
 
 
 def segments(tokens: Tensor, end_of_text: int) -> tuple[Tensor, Tensor]:
-    """[B,T] tokens -> segment numbers and positions [B,T]; both begin anew at the token of a document."""
+    """Return segment numbers and positions [B,T] of tokens [B,T]. A segment begins at each document token."""
     return segments_of(tokens == end_of_text)
 
 
 def segments_of(begins: Tensor) -> tuple[Tensor, Tensor]:
-    """Where segments begin [B,T] -> segment numbers and positions [B,T]."""
+    """Return segment numbers and positions [B,T]. `begins` [B,T] is true where a segment begins."""
     index = torch.arange(begins.shape[-1], device=begins.device).expand_as(begins)
     starts = torch.where(begins, index, 0).cummax(-1).values
     return begins.cumsum(-1), index - starts
 
 
 def visible_positions(number: Tensor, window: int | None, data_type: torch.dtype = torch.float32) -> Tensor:
-    """[B,T] segment numbers -> [B,1,T,T] to add to scores: 0 where a query (row) may see a key (column), else −∞."""
+    """Return the mask to add to scores [B,1,T,T]: 0 where a query (row) can see a key (column), else −∞."""
     index = torch.arange(number.shape[-1], device=number.device)
     distance = index[:, None] - index
     near = (distance >= 0) & (distance < (window or len(index)))
@@ -40,12 +40,12 @@ def visible_positions(number: Tensor, window: int | None, data_type: torch.dtype
 
 
 def masked_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor:
-    """q [B,H,T,C], k and v [B,K,S,C], visible [B,1,T,S] -> [B,H,T,C]; each key head serves H/K query heads.
+    """Return attention [B,H,T,C] for q [B,H,T,C], k and v [B,K,S,C], visible [B,1,T,S]. A key head serves H/K heads.
 
-    Of S keys, those beyond T stand before the first query. Queries go in blocks, so that most of what causality hides
-    is never computed. Of bfloat16, products and softmaxes took a quarter less time on a CPU than
-    `scaled_dot_product_attention` where the compiler joins them, and half without it, as long as what they keep for the
-    backward pass is small.
+    The first S − T keys come before the first query. Queries are computed in blocks, so that most of the pairs that
+    causality hides are skipped. In bfloat16 on a CPU, plain products and softmaxes took a quarter less time than
+    `scaled_dot_product_attention` if compiled, and half otherwise, as long as they keep little for the backward
+    pass.
     """
     narrow, time = q.dtype == torch.bfloat16, q.shape[2]
     compiling = torch.compiler.is_compiling()
@@ -78,13 +78,13 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor
 
 
 def _query_blocks(time: int, keys: int) -> list[tuple[int, int, int]]:
-    """Where blocks of queries begin and end, and the keys that they may see."""
+    """Return where each block of queries begins and ends, and how many keys it can see."""
     ends = [(start, min(start + QUERY_BLOCK, time)) for start in range(0, time, QUERY_BLOCK)]
     return [(start, end, keys - time + end) for start, end in ends]
 
 
 class _AttendByProducts(torch.autograd.Function):
-    """`_attend`, block by block, with its own backward pass: one softmax kept in the narrow type, no float32 copies."""
+    """Version of `_attend` in blocks. Its own backward pass keeps one softmax in the narrow type, without float32."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor:

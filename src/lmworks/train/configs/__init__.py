@@ -1,1 +1,1 @@
-"""The fields of a training, a family a file."""
+"""Recipe fields of a training, with one file per model family."""

@@ -19,18 +19,18 @@ class LoraConfig(StepConfig):
     )
     targets: Literal["all-linear"] | list[str] = Field(
         default="all-linear",
-        description="Matrices that get an adapter. All of them together reach full tuning (Dettmers et al. 2023).",
+        description="Matrices that get an adapter. With all of them, results match full tuning (Dettmers et al. 2023).",
     )
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on the adapter's input.")
     quantise: Literal["q4_1", "nf4"] | None = Field(
         default=None,
         description="Type of the frozen matrices. By default they stay in `data_type`. `q4_1`, a type of GGUF files, "
-        "takes 5 bits per weight, and loses nothing from a file of that type. `nf4`, from QLoRA, takes 4.13 bits, "
+        "takes 5 bits per weight, and keeps the weights of such a file exactly. `nf4`, from QLoRA, takes 4.13 bits. It "
         "has a rounding error one sixth larger, and is slower.",
     )
 
 
 ADAPTER_RATE = 2e-4
 """AdamW's learning rate for adapters, from QLoRA, if the recipe states none."""
-ADAPTER_RATES = "With an `adapter` 0.0002 applies instead."
-"""Sentence for the descriptions of `learning_rate`."""
+ADAPTER_RATES = "With an `adapter`, the default is 0.0002."
+"""Sentence that ends the descriptions of `learning_rate`."""

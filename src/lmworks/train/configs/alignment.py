@@ -34,7 +34,7 @@ class AlignedConfig(TrainConfig):
         description="AdamW's learning rate. By default it is 0.000001, and 0.00002 with an `adapter`. `orpo` takes "
         "0.000008 and 0.00008, and `reward` takes 0.00001 and 0.0001.",
     )
-    adamw_learning_rate: float = Field(default=1e-6, gt=0, description="AdamW's rate beside Muon.")
+    adamw_learning_rate: float = Field(default=1e-6, gt=0, description="AdamW's rate for weights not updated by Muon.")
     largest_lost_share: LostShare = 0.2
 
     @model_validator(mode="before")
@@ -68,7 +68,7 @@ class ReferencedConfig(PreferenceConfig):
     )
 
     def further_flops_per_token(self, shape: Shape) -> int:
-        """Return the operations of a forward pass of the reference, a third of learning."""
+        """Return the operations per token of a forward pass of the reference: a third of those of learning."""
         return shape.training_flops_per_token(self.sequence_length) // 3
 
     def frozen_parameters(self, shape: Shape) -> int:
@@ -110,7 +110,7 @@ class KtoConfig(ReferencedConfig):
     )
 
     def packing(self) -> dict[str, Any]:
-        """Return the setting that packs each answer beside a mismatched one."""
+        """Return the setting that packs a mismatched answer next to each answer."""
         return {"alone": True}
 
 
@@ -122,7 +122,7 @@ class OrpoConfig(PreferenceConfig):
     objective: Literal["orpo"] = "orpo"
     rates = (8e-6, 8e-5)
     odds_weight: Annotated[float, RESULT] = Field(
-        default=0.1, gt=0, description="Weight of the odds ratio beside the likelihood: λ of the paper."
+        default=0.1, gt=0, description="Weight of the odds ratio, if the likelihood has weight 1: λ of the paper."
     )
 
 
@@ -133,17 +133,17 @@ class SimpoConfig(PreferenceConfig):
 
     objective: Literal["simpo"] = "simpo"
     beta: Annotated[float, RESULT] = Field(
-        default=2.0, gt=0, description="Factor of the log-likelihood per token: β, the lowest of the paper."
+        default=2.0, gt=0, description="Factor of the log-likelihood per token (β). 2 is the paper's lowest value."
     )
     target_margin: Annotated[float, RESULT] = Field(
-        default=1.0, ge=0, description="Lead that the chosen answer should have: γ of the paper."
+        default=1.0, ge=0, description="Margin by which the chosen answer should lead: γ of the paper."
     )
 
 
 class RewardConfig(PreferenceConfig):
-    """A reward model, which gives an answer a score. The chosen answer should score higher (Bradley and Terry 1952).
+    """A reward model, which scores answers. The chosen answer should get a higher score (Bradley and Terry 1952).
 
-    If a pair states a `margin`, the score should be higher by this margin.
+    If a pair states a `margin`, the score should be higher by at least this margin.
     """
 
     implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Reward"
@@ -183,25 +183,25 @@ class PolicyConfig(AlignedConfig):
         default=8, ge=2, description="Answers per prompt, compared with each other. Papers take 4 to 64."
     )
     answer_tokens: Annotated[int, STEP] = Field(
-        default=64, ge=1, description="Most tokens of an answer. A prompt without room for them is dropped."
+        default=64, ge=1, description="Maximum tokens of an answer. A prompt that leaves less room is dropped."
     )
     epochs: Annotated[int, STEP] = Field(
-        default=1, ge=1, description="Steps that learn from the same answers. With 1 no answer is outdated."
+        default=1, ge=1, description="Steps that learn from the same answers. With 1, all answers are up to date."
     )
     kl_limit: Annotated[float | None, RESULT] = Field(
         default=None,
         gt=0,
-        description="Nats per answer from `from` beyond which training stops and keeps the last weights within. A "
-        "reward that can be cheated is cheated far from the base. None by default, as for exact verifiers.",
+        description="Distance from `from`, in nats per answer, at which training stops. It keeps the last weights "
+        "within the limit. Far from the base, models cheat weak rewards. By default there is no limit.",
     )
     best_by: Annotated[str | None, RESULT] = Field(
         default=None,
         description="Name of a reward with weight 0, as the history shows it. `patience` and `keep_best` then follow "
-        "this reward on prompts of `validation`, instead of the rewards that are learned. Training stops when this "
-        "independent judge sees no more improvement. None by default.",
+        "this reward on prompts of `validation`, instead of the rewards that are learned. With `patience`, training "
+        "stops when this independent judge sees no more improvement.",
     )
     global_batch_tokens: int = Field(
-        default=32_768, ge=8, description="Tokens per step: 64 answers. Published runs take some hundred."
+        default=32_768, ge=8, description="Tokens per step, enough for 64 answers. Published runs take hundreds."
     )
     schedule: Literal["linear", "cosine", "constant"] = Field(
         default="constant", description="Fall of the learning rate. Stop a run when its reward is high enough."
@@ -215,20 +215,20 @@ class PolicyConfig(AlignedConfig):
         if rows % self.group_size:
             raise ValueError(
                 f"global_batch_tokens {self.global_batch_tokens} / sequence_length {self.sequence_length} are {rows} "
-                f"answers a step, no multiple of group_size {self.group_size}"
+                f"answers per step, which is no multiple of group_size {self.group_size}"
             )
         if self.dropout or (self.adapter and self.adapter.dropout) or self.processes > 1:
-            raise ValueError("dropout must be 0 and processes 1: the model that learns draws the answers")
+            raise ValueError("dropout must be 0 and processes 1, because the trained model also draws the answers")
         if self.answer_tokens >= self.sequence_length:
             raise ValueError(f"answer_tokens {self.answer_tokens} leave no room in rows of {self.sequence_length}")
         if not any(reward.weight for reward in self.rewards):
-            raise ValueError("rewards: all have weight 0, so that nothing is learned; give one a weight")
+            raise ValueError("rewards: all have weight 0, so nothing would be learned: set a `weight`")
         named = zip(names_of(self.rewards), self.rewards, strict=True)
         looks_on = [name for name, reward in named if not reward.weight]
         if self.best_by is not None and self.best_by not in looks_on:
             raise ValueError(f"best_by: {self.best_by!r} is not a reward of weight 0; expected one of {looks_on}")
         if self.best_by is not None and not (self.validation and (self.patience or self.keep_best)):
-            raise ValueError("best_by needs `validation`, and `patience` or `keep_best`: state these")
+            raise ValueError("best_by needs `validation`, and either `patience` or `keep_best`: add these")
         return self
 
     def resolve(self, folder: Path) -> Self:
@@ -240,7 +240,7 @@ class PolicyConfig(AlignedConfig):
         return [reward.model for reward in self.rewards if isinstance(reward, JudgedReward)]
 
     def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
-        """Yield judges of answers that cannot read a row of them, too."""
+        """Also yield each judge that cannot read a whole row of prompt and answer."""
         yield from super().misfits(recipe)
         for name in (each.model for each in self.rewards if isinstance(each, JudgedReward) and each.reads_rows):
             room = room_of(name, recipe.models) if name in recipe.models else None
@@ -272,7 +272,7 @@ class PolicyConfig(AlignedConfig):
         return row * rows_at_once(self.rows_per_step, row)
 
     def packing(self) -> dict[str, Any]:
-        """Return the room for answers."""
+        """Return the number of tokens to keep free for answers."""
         return {"answer_tokens": self.answer_tokens}
 
 
@@ -283,7 +283,7 @@ class ClippedConfig(PolicyConfig):
         default=0.04, ge=0, description="Weight of the distance to `from` in nats, from DeepSeekMath."
     )
     clip_range: Annotated[float, RESULT] = Field(
-        default=0.2, gt=0, lt=1, description="Limit of the ratio of probabilities, from PPO. It acts if `epochs` > 1."
+        default=0.2, gt=0, lt=1, description="Limit of the probability ratio, from PPO. It acts only if `epochs` > 1."
     )
 
 
@@ -326,11 +326,11 @@ class PpoConfig(ClippedConfig):
         default=0.1, ge=0, description="Weight of the values' error in the loss, as in TRL."
     )
     value_clip_range: Annotated[float, RESULT] = Field(
-        default=0.2, gt=0, description="Most that a value may change in one rollout, in units of the rewards."
+        default=0.2, gt=0, description="Largest change of a value in one rollout, in units of the rewards."
     )
     discount: Annotated[float, RESULT] = Field(
-        default=1.0, gt=0, le=1, description="Factor per token of a later reward: γ. Answers are short."
+        default=1.0, gt=0, le=1, description="Discount per token of later rewards (γ). 1 suits short answers."
     )
     gae_lambda: Annotated[float, RESULT] = Field(
-        default=0.95, ge=0, le=1, description="λ: 1 trusts only rewards, 0 only values. The paper's range is 0.9 to 1."
+        default=0.95, ge=0, le=1, description="λ of GAE: 1 trusts only rewards, 0 only values. The paper has 0.9 to 1."
     )

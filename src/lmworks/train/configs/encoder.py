@@ -33,7 +33,7 @@ class EncoderTrainConfig(TrainConfig):
     @model_validator(mode="after")
     def _answers_nothing(self) -> Self:
         if self.watch or self.proportions:
-            raise ValueError("an encoder answers no prompts and reads no mix of documents; leave `watch` out")
+            raise ValueError("an encoder answers no prompts and trains on no mix; leave `watch` out")
         return self
 
 
@@ -45,7 +45,7 @@ class MaskedLMConfig(EncoderTrainConfig):
 
     objective: Literal["masked-lm"] = "masked-lm"
     learning_rate: float = Field(default=0.02, gt=0, description="Learning rate of Muon for matrices inside blocks.")
-    adamw_learning_rate: float = Field(default=0.003, gt=0, description="AdamW's rate for all other weights.")
+    adamw_learning_rate: float = Field(default=0.003, gt=0, description="AdamW's learning rate for all other weights.")
     architecture: Annotated[Architecture, STEP] = Field(
         default="modernbert",
         description="Architecture. `modernbert` learns faster. `bert` suits programs that read only BERT.",
@@ -55,7 +55,7 @@ class MaskedLMConfig(EncoderTrainConfig):
     )
     num_layers: Annotated[int, STEP] = Field(default=4, ge=1, description="Number of blocks.")
     num_heads: Annotated[int | None, STEP] = Field(
-        default=None, ge=1, description="Attention heads. By default 64 wide."
+        default=None, ge=1, description="Attention heads. By default each has 64 dimensions."
     )
     intermediate_size: Annotated[int | None, STEP] = Field(
         default=None, ge=1, description="Feed-forward width. By default 3/2 of `hidden_size`, or 4 times it for `bert`."
@@ -71,7 +71,7 @@ class MaskedLMConfig(EncoderTrainConfig):
         return self.sequence_length
 
     def shape(self, vocab_size: int) -> EncoderConfig:
-        """Return the encoder to build without a base. It has one more id if the tokenizer has no mask."""
+        """Return the encoder to build without a base, for a tokenizer with `vocab_size` ids."""
         middle = self.hidden_size * 3 // 2 if self.architecture == "modernbert" else self.hidden_size * 4
         return EncoderConfig(
             architecture=self.architecture,
@@ -86,7 +86,7 @@ class MaskedLMConfig(EncoderTrainConfig):
 
 
 COUNTED = ("one label", "another")
-"""Number of labels assumed for counting. It hardly changes time or memory."""
+"""Labels assumed when memory and time are estimated. Their number hardly changes either."""
 
 
 FRESH_RATE = 0.002
@@ -94,7 +94,7 @@ FRESH_RATE = 0.002
 
 
 def with_rates_of_fresh_bases(recipe: dict[str, Any]) -> None:
-    """Set `FRESH_RATE` in each step that learns labels, states no rate, and starts from such a model."""
+    """Set `FRESH_RATE` in each step that learns labels, states no rate, and has a base that is trained from scratch."""
     models: Any = recipe.get("models")
     steps = {name: fields for name, fields in models.items() if isinstance(fields, dict)} if models else {}
     for fields in steps.values():
@@ -121,16 +121,16 @@ class ClassificationConfig(EncoderTrainConfig):
     learning_rate: float = Field(
         default=1e-4,
         gt=0,
-        description="Learning rate, between those for BERT and for smaller encoders. The default is 0.002 for a base "
-        f"trained from scratch: 0.0001 predicted 38 % of twelve labels, and 0.002 predicted 93 %. {ADAPTER_RATES}",
+        description="Learning rate, between the usual rates for BERT and for smaller encoders. For a base trained from "
+        f"scratch, the default is 0.002. It got 93 % of twelve labels right, and 0.0001 got 38 %. {ADAPTER_RATES}",
     )
-    adamw_learning_rate: float = Field(default=1e-4, gt=0, description="AdamW's rate beside Muon.")
+    adamw_learning_rate: float = Field(default=1e-4, gt=0, description="AdamW's rate for weights not updated by Muon.")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout, as for BERT.")
     weight_decay: float = Field(default=0.01, ge=0, description="Weight decay, as for BERT.")
     long_samples: Annotated[Literal["truncate", "split"], CHECKED] = Field(
         default="truncate",
         description="Treatment of texts longer than a row. `truncate` keeps the beginning, which often decides the "
-        "label. `split` learns the label from every part, though it may not hold for each.",
+        "label. `split` learns the label from every part, even from parts that it does not fit.",
     )
 
     @model_validator(mode="after")

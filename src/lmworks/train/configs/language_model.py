@@ -32,7 +32,7 @@ class CausalLMConfig(TrainConfig):
         default=0.02, gt=0, description=f"Muon's rate for matrices inside blocks. {ADAPTER_RATES}"
     )
     adamw_learning_rate: float = Field(
-        default=0.025, gt=0, description="AdamW's rate for embeddings, output and norms. It was best of five."
+        default=0.025, gt=0, description="AdamW's rate for embeddings, output and norms. It was the best of five rates."
     )
     num_layers: Annotated[Count, STEP] = Field(default="auto", description="Blocks. `auto` follows `hidden_size`.")
     hidden_size: Annotated[Count, STEP] = Field(default="auto", description="Width. `auto` fits the budget.")
@@ -112,7 +112,7 @@ class ChatConfig(TrainConfig):
         gt=0,
         description=f"Muon's rate, half of pretraining's, so that the base keeps its knowledge. {ADAPTER_RATES}",
     )
-    adamw_learning_rate: float = Field(default=0.002, gt=0, description="AdamW's rate. Higher rates lost more.")
+    adamw_learning_rate: float = Field(default=0.002, gt=0, description="AdamW's rate. Higher rates raised the loss.")
     long_samples: Annotated[Literal["drop", "truncate", "split"], CHECKED] = Field(
         default="drop",
         description="Treatment of conversations longer than a row. `drop` leaves them out and teaches nothing wrong. "
@@ -122,7 +122,7 @@ class ChatConfig(TrainConfig):
         default="each",
         description="Answers that are trained if the chat template writes earlier answers in another way than the "
         "last, for example without thoughts. `each` makes one chat per answer, because the model will write each "
-        "as a last answer. `last` trains the last answer only and takes fewer rows. With Qwen 3.5's template it "
+        "as a last answer. `last` trains the last answer only and takes fewer rows. With Qwen 3.5's template `last` "
         "left 255 of 299 answers untrained.",
     )
     largest_lost_share: LostShare = 0.2
@@ -140,7 +140,7 @@ class SftConfig(ChatConfig):
 
 
 class DistillationConfig(ChatConfig):
-    """Learn conversations with the help of a larger model's probabilities for each token of the assistant."""
+    """Learn the assistant's tokens, and a larger model's probabilities for each of them."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.language_model:Distillation"
 
@@ -151,15 +151,15 @@ class DistillationConfig(ChatConfig):
     temperature: Annotated[float, RESULT] = Field(
         default=2.0,
         gt=0,
-        description="Temperature of both distributions, from DistilBERT. Above 1 unlikely tokens count more.",
+        description="Temperature of both distributions, from DistilBERT. Above 1, unlikely tokens count more.",
     )
     label_share: Annotated[float, RESULT] = Field(
-        default=0.3, ge=0, le=1, description="Weight of the data's tokens beside the teacher, from DistilBERT."
+        default=0.3, ge=0, le=1, description="Share of the loss that the data's tokens determine (DistilBERT)."
     )
     divergence: Annotated[Literal["forward", "reverse"], RESULT] = Field(
         default="forward",
-        description="Direction of the divergence. With `forward` (Hinton) the student learns all that the teacher "
-        "expects. With `reverse` (MiniLLM) a small student learns the likeliest part.",
+        description="Direction of the divergence. With `forward` (Hinton), the student learns the teacher's whole "
+        "distribution. With `reverse` (MiniLLM), a small student learns only the most likely part.",
     )
 
     @model_validator(mode="after")
@@ -177,5 +177,5 @@ class DistillationConfig(ChatConfig):
         return self.judge_parameters
 
     def further_flops_per_token(self, shape: Shape) -> int:
-        """Return about the operations of one forward pass of the teacher."""
+        """Return about how many operations per token a forward pass of the teacher takes."""
         return 2 * self.judge_parameters

@@ -16,14 +16,14 @@ from lmworks.tokens.rows.packings import DOCUMENTS, PAIRS, Packing
 from lmworks.train.configs.train import STEP, TrainConfig
 
 SENTINELS = 100
-"""Marks of the spans taken out of a text, as many as published T5 tokenizers have."""
+"""Number of sentinel tokens, each the mark of one removed span. Published T5 tokenizers have as many."""
 
 
 NOISE_SHARE, MEAN_SPAN = 0.15, 3
 
 
 def noise_of(sequence_length: int) -> tuple[int, int]:
-    """Return the number of tokens taken out of a row, and the number of spans that they make."""
+    """Return the number of tokens to remove from a row, and the number of spans that they form."""
     noise = max(1, round(sequence_length * NOISE_SHARE))
     return noise, max(1, round(noise / MEAN_SPAN))
 
@@ -37,7 +37,7 @@ class Seq2SeqConfig(TrainConfig):
 
     learning_rate: float = Field(default=0.02, gt=0, description="Learning rate of Muon for matrices inside blocks.")
     adamw_learning_rate: float = Field(
-        default=0.03, gt=0, description="AdamW's learning rate. On pairs, 0.005 was slower than 0.02."
+        default=0.03, gt=0, description="AdamW's learning rate. On pairs, 0.005 learned more slowly than 0.02."
     )
     hidden_size: Annotated[int, STEP] = Field(
         default=256, ge=8, description="Width. Two cores train 256 in minutes. Halve it for few pairs."
@@ -45,7 +45,7 @@ class Seq2SeqConfig(TrainConfig):
     micro_batch_rows: int = Field(default=48, ge=1, description="Rows computed at once.")
     num_layers: Annotated[int, STEP] = Field(default=3, ge=1, description="Blocks of encoder and of decoder.")
     num_heads: Annotated[int | None, STEP] = Field(
-        default=None, ge=1, description="Heads. By default 64 dimensions each, as in T5."
+        default=None, ge=1, description="Attention heads. By default each has 64 dimensions, as in T5."
     )
     intermediate_size: Annotated[int | None, STEP] = Field(
         default=None, ge=1, description="Width of feed-forward layers. By default 8/3 of `hidden_size`, as in T5 1.1."
@@ -60,7 +60,7 @@ class Seq2SeqConfig(TrainConfig):
         return self
 
     def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
-        """Yield a tokenizer whose ids mean other words to the published base."""
+        """Also yield the tokenizer if its vocabulary differs from that of the published base."""
         yield from super().misfits(recipe)
         base = recipe.models.get(self.base or "")
         if not isinstance(base, PretrainedModelConfig) or not base.fingerprint or self.tokenizer == self.base:
@@ -69,12 +69,12 @@ class Seq2SeqConfig(TrainConfig):
         if not isinstance(ours, PretrainedConfig) or (ours.sha256 and not ours.is_that_of(theirs)):
             yield (
                 ("tokenizer",),
-                f"{self.base} has a vocabulary of its own, and that of {self.tokenizer} is another: ids would mean "
-                f"other words to it. Take `tokenizer: {self.base}`",
+                f"{self.base} has its own vocabulary, and {self.tokenizer} has a different one, so ids would mean "
+                f"other words to the model. Write `tokenizer: {self.base}`",
             )
 
     def shape(self, vocab_size: int) -> EncoderDecoderConfig:
-        """Return the encoder-decoder to build without a base, for a tokenizer with so many ids."""
+        """Return the encoder-decoder to build without a base, for a tokenizer with `vocab_size` ids."""
         heads = self.num_heads or max(1, self.hidden_size // 64)
         return EncoderDecoderConfig(
             vocab_size=vocab_size + SENTINELS,
@@ -88,7 +88,7 @@ class Seq2SeqConfig(TrainConfig):
 
 
 class SpanCorruptionConfig(Seq2SeqConfig):
-    """Write the spans that were taken out of documents."""
+    """Write the spans that were removed from documents."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.seq2seq:SpanCorruption"
     packed: ClassVar[Packing] = DOCUMENTS
@@ -101,14 +101,14 @@ class SpanCorruptionConfig(Seq2SeqConfig):
         _, spans = noise_of(self.sequence_length)
         if spans >= SENTINELS:
             raise ValueError(
-                f"rows of {self.sequence_length} tokens have {spans} spans of noise, and there are {SENTINELS} "
+                f"rows of {self.sequence_length} tokens have {spans} spans of noise, which is too many for {SENTINELS} "
                 "sentinels: set sequence_length to 1900 or less"
             )
         return self
 
 
 class TextToTextConfig(Seq2SeqConfig):
-    """Write the target of a source."""
+    """Write the target text of a source text."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.seq2seq:TextToText"
     packed: ClassVar[Packing] = PAIRS

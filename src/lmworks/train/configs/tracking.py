@@ -9,7 +9,7 @@ from pathlib import Path
 from lmworks.engines.rented.confirmed import refusal
 
 MLFLOW_KEYS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-"""Variables whose values MLflow's client sends to the server that a recipe names."""
+"""Environment variables whose values MLflow's client sends to the server that a recipe names."""
 
 
 def unconfirmed(server: str) -> Iterator[str]:
@@ -22,7 +22,7 @@ def unconfirmed(server: str) -> Iterator[str]:
 
 
 def _mlflow_keys() -> Iterator[tuple[str, str]]:
-    """Yield the variables of MLflow that are set, or that its file of credentials holds, and where."""
+    """Yield each MLflow variable that is set or in its credentials file, with the place in words, empty if set."""
     yield from ((variable, "") for variable in filter(os.environ.get, MLFLOW_KEYS))
     try:
         kept = Path.home() / ".mlflow" / "credentials"

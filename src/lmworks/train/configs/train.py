@@ -21,12 +21,12 @@ from lmworks.train.configs.tracking import unconfirmed
 from lmworks.train.preflight.inspection import Inspection
 
 LIVE = "live.jsonl"
-"""File in the scratch folder of the run. A line with `run` marks its begin and each restart."""
+"""File with live values in the run's scratch folder. A line with `run` marks the start and each restart."""
 
 MOST_RATE = 10
 """Largest learning rate that a recipe may state."""
 VALIDATION_TOKENS, LEAST_PARTS = 16_384, 8
-"""Tokens and micro-batches of one validation. Eight parts give an interval a fifth wider than many parts do."""
+"""Least tokens and micro-batches of one validation. With eight, the interval is a fifth wider than with many."""
 
 RESULT = Effect.KEY
 """Effect on the learned weights, and none on speed or memory."""
@@ -44,8 +44,8 @@ LostShare = Annotated[
     Field(
         ge=0,
         le=1,
-        description="Largest share of samples that are dropped, truncated or train nothing. The check before training "
-        "refuses a larger share, because one in five is rarely meant.",
+        description="Largest share of samples that may be dropped, cut or left untrained. The check before training "
+        "refuses a larger share, because it is rarely intended.",
     ),
 ]
 
@@ -56,7 +56,7 @@ class TrainConfig(StepConfig):
     default_effect = None
 
     implementation: ClassVar[str]
-    """`module:class` of the objective (`train/contract.py`). It imports torch, so it is loaded for training only."""
+    """Class of the objective as `module:class` (`train/contract.py`). It needs torch, so only training loads it."""
 
     @classmethod
     def require_whole(cls) -> None:
@@ -70,7 +70,7 @@ class TrainConfig(StepConfig):
             raise TypeError(f"{cls.__name__}.implementation: no module {module!r}")
 
     packed: ClassVar[Packing]
-    """Packing of its data into rows."""
+    """Packing of the training data into rows."""
 
     engine: ClassVar[str | None] = None
     """Engine of the trained model. None if lmworks's own engines run it."""
@@ -79,13 +79,13 @@ class TrainConfig(StepConfig):
     """Whether the model is a module of `transformers`, whose libraries take memory."""
 
     inspects: ClassVar[type[Inspection] | None] = None
-    """Inspection of rows before training. None if no silent fault of such rows is known."""
+    """Inspection of rows before training. None if there is no known fault that such rows can hide."""
 
     may_stand_still: ClassVar[bool] = False
     """Whether a first step without any change is normal."""
 
     family: ClassVar[Family] = "decoder"
-    """Family of the trained model. Only tasks of its family measure it."""
+    """Family of the trained model. Only evaluation tasks for this family can measure it."""
 
     base: Annotated[Reference | None, CHECKED] = Field(
         alias="from", description="Model to start from. `scratch` starts from random weights."
@@ -104,14 +104,14 @@ class TrainConfig(StepConfig):
     proportions: Annotated[Proportions | None, CHECKED] = Field(
         default=None,
         exclude_if=lambda value: value is None,
-        description="Proportions of `data`, set by the graph if it is a mix.",
+        description="Proportions of the parts of `data`. The graph sets them if `data` is a mix.",
     )
 
     adapter: Annotated[LoraConfig | None, STEP] = Field(
         default=None,
         exclude_if=lambda value: value is None,
-        description="LoRA adapter to train with AdamW. By default all weights are trained. The rate is 0.0002 as in "
-        "QLoRA, or less for alignment, unless you state another.",
+        description="LoRA adapter to train with AdamW. By default all weights are trained. The default learning rate "
+        "is 0.0002, as in QLoRA, or less for alignment.",
     )
 
     objective: Annotated[str, STEP | Effect.KIND]
@@ -121,7 +121,7 @@ class TrainConfig(StepConfig):
         "steps. `adamw` updates all weights at `learning_rate`, as most published settings do.",
     )
     learning_rate: Annotated[float, RESULT] = Field(description="Learning rate. Each objective sets a default.")
-    adamw_learning_rate: Annotated[float, RESULT] = Field(description="Learning rate of AdamW beside Muon.")
+    adamw_learning_rate: Annotated[float, RESULT] = Field(description="AdamW's rate for weights not updated by Muon.")
     sequence_length: Annotated[int, STEP] = Field(
         default=512, ge=8, description="Tokens per row. A longer text continues in another row."
     )
@@ -156,7 +156,7 @@ class TrainConfig(StepConfig):
         "biases never decay.",
     )
     dropout: Annotated[float, STEP] = Field(
-        default=0.0, ge=0, lt=1, description="Dropout. 0, because a text read once or twice is not memorised."
+        default=0.0, ge=0, lt=1, description="Dropout. It is 0, because a text read once or twice is not memorised."
     )
     label_smoothing: Annotated[float, RESULT] = Field(
         default=0.0, ge=0, lt=1, description="Label smoothing. 0 keeps the model's probabilities exact."
@@ -170,7 +170,7 @@ class TrainConfig(StepConfig):
     )
     seed: Annotated[int, CHECKED] = Field(default=0, ge=0, description="Seed of new weights and of the order of rows.")
     data_type: Annotated[Literal["auto", "float32", "bfloat16"], STEP] = Field(
-        default="auto", description="Type of products and activations. `auto` takes bfloat16 if the CPU multiplies it."
+        default="auto", description="Type of products and activations. `auto` takes bfloat16 where it is faster."
     )
     processes: Annotated[int, MACHINE] = Field(
         default=1,
@@ -188,7 +188,7 @@ class TrainConfig(StepConfig):
     )
     threads: Annotated[Count, MACHINE] = Field(default="auto", description="CPU threads.")
     compile: Annotated[bool | Auto, MACHINE] = Field(
-        default="auto", description="Whether to compile. It takes a minute and pays in longer runs."
+        default="auto", description="Whether to compile the model. It takes a minute and is worth it in longer runs."
     )
     keep_best: Annotated[bool, RESULT] = Field(
         default=False,
@@ -206,7 +206,7 @@ class TrainConfig(StepConfig):
         default=None,
         ge=1,
         description="Step of the published checkpoint of `from` to continue from, with its optimizer state and place "
-        "in the data. `steps` includes earlier steps. Unset, only the last weights of `from` are used.",
+        "in the data. `steps` includes earlier steps. By default, training starts from the last weights.",
     )
     activation_checkpointing: Annotated[bool, STEP] = Field(
         default=False,
@@ -217,12 +217,12 @@ class TrainConfig(StepConfig):
     log_to: Annotated[dict[Literal["jsonl", "tensorboard", "mlflow", "wandb"], str], Effect.NOTHING] = Field(
         default={},
         description="Further places for the values of each step: a file, folder, tracking address or project. `lmworks "
-        "watch` needs none. The default is none, because nothing leaves this machine unasked.",
+        "watch` needs none of them. By default there are none, so no value leaves this machine.",
     )
     same_operations_as: Annotated[str | None, Effect.NOTHING] = Field(
         default=None,
         exclude_if=lambda value: value is None,
-        description="First of the model's `variants`. `steps` is set so that both compute as many operations.",
+        description="First of the model's `variants`. `steps` is set so that both compute equally many operations.",
     )
     step_name: Annotated[str, Effect.CHECK] = Field(
         default="", exclude=True, description="Name in the recipe, set by the graph."
@@ -233,8 +233,8 @@ class TrainConfig(StepConfig):
     validation_rows: Annotated[int | None, Effect.KEY | Effect.SPEED | Effect.MEMORY] = Field(
         default=None,
         ge=1,
-        description="Rows of each validation, always the same, from all parts of the data. By default they hold 16,384 "
-        "tokens and at least eight micro-batches. Fewer give no interval for the loss.",
+        description="Rows of each validation: always the same rows, from all parts of the data. By default "
+        "they hold 16,384 tokens and at least eight micro-batches. Too few rows give no interval for the loss.",
     )
 
     @field_validator("base", mode="before")
@@ -277,7 +277,7 @@ class TrainConfig(StepConfig):
         if self.branch_step and not self.base:
             raise ValueError("branch_step needs a model in `from`, and there is none")
         if self.branch_step and not (isinstance(self.steps, int) and self.steps > self.branch_step):
-            raise ValueError(f"steps must be a number above branch_step {self.branch_step}, because they include it")
+            raise ValueError(f"steps counts earlier steps, so it must be a number above branch_step {self.branch_step}")
         if isinstance(self.steps, int) and any(not 0 < step <= self.steps for step in self.publish_checkpoints):
             raise ValueError(f"publish_checkpoints must be steps from 1 to {self.steps}")
         return self
@@ -294,7 +294,7 @@ class TrainConfig(StepConfig):
         return self.model_copy(update={"log_to": places})
 
     def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
-        """Yield rows longer than the base reads, an adapter that does not fit it, and keys for MLflow."""
+        """Yield rows longer than the base can read, an adapter that does not fit the base, and keys for MLflow."""
         models = recipe.models
         yield from ((("log_to", "mlflow"), why) for why in unconfirmed(self.log_to.get("mlflow", "")))
         yield from self._misfits_of_adapter(models)
@@ -302,9 +302,9 @@ class TrainConfig(StepConfig):
         if self.base is None or room is None or self.sequence_length <= room:
             return
         first = first_of(self.base, models)
-        mend = "begin with a model that reads more"
+        mend = "start from a model that reads more"
         if isinstance(models[first], TrainConfig):
-            begun = "" if first == self.base else ", with which it began,"
+            begun = "" if first == self.base else f", from which {self.base} was trained,"
             mend = f"raise sequence_length of {first}{begun} to {self.sequence_length}"
         yield (
             ("sequence_length",),
@@ -332,12 +332,12 @@ class TrainConfig(StepConfig):
 
     @property
     def served_on(self) -> str | None:
-        """Base whose weights the served model shares. None unless it has an adapter without quantisation."""
+        """Base whose weights the served model shares. None unless the model has an adapter on an unquantised base."""
         return self.base if self.adapter and not self.adapter.quantise else None
 
     @property
     def context_length(self) -> int | None:
-        """Most tokens that a model from scratch reads. None if there is no limit."""
+        """Maximum number of tokens that a model from scratch can read. None if there is no limit."""
         return None
 
     @property
@@ -351,7 +351,7 @@ class TrainConfig(StepConfig):
 
     @property
     def measured_rows(self) -> int:
-        """Rows of a validation, if the data has enough."""
+        """Number of rows in a validation, if the data has enough."""
         return self.validation_rows or max(VALIDATION_TOKENS // self.sequence_length, LEAST_PARTS * self.rows_at_once)
 
     def shape(self, vocab_size: int) -> Shape:
@@ -363,32 +363,32 @@ class TrainConfig(StepConfig):
         return base
 
     def further_flops_per_token(self, shape: Shape) -> int:
-        """Return floating-point operations per token beyond learning (see `train/memory.py`)."""
+        """Return the floating-point operations per token in addition to those of learning (see `train/memory.py`)."""
         return 0
 
     def frozen_parameters(self, shape: Shape) -> int:
-        """Return the number of parameters of further models that stay unchanged in memory."""
+        """Return the number of parameters of further models that are in memory and not trained."""
         return 0
 
     @property
     def judges(self) -> list[str]:
-        """Models of the recipe that judge answers or teach. A model named twice is listed twice."""
+        """Names of the models that judge answers or teach. A model named twice is listed twice."""
         return []
 
     def without_judges(self) -> Self | None:
-        """Return a config that can be tried before its judges are trained, or None."""
+        """Return a config that can be tried before the judges are trained, or None if there is no such config."""
         return None if self.judges else self
 
     def drawing_bytes(self, shape: Shape) -> int:
-        """Return the temporary bytes for drawing answers to learn from."""
+        """Return the bytes that are taken while answers to learn from are drawn."""
         return 0
 
     def beginning_bytes(self, vocab_size: int) -> int:
-        """Return the temporary bytes for making the model."""
+        """Return the extra bytes that are taken while the model is made."""
         return 0
 
     def packing(self) -> dict[str, Any]:
-        """Return the settings of packing beyond the row length."""
+        """Return the settings of packing apart from the row length."""
         return {}
 
     def require_resolved(self) -> None:
@@ -399,16 +399,16 @@ class TrainConfig(StepConfig):
             raise LmworksError(f"{', '.join(names)}: still auto; the plan must set a value before training begins")
 
     def require_checkpoints_on_the_way(self) -> None:
-        """Raise UsageError if a checkpoint to publish is beyond the last step, which the plan may have set."""
+        """Raise UsageError if a checkpoint to publish comes after the last step. The plan can set this step."""
         if late := [step for step in self.publish_checkpoints if step > int(self.steps)]:
             raise UsageError(
                 f"models.{self.step_name}.publish_checkpoints: {late[0]} is beyond the {self.steps} steps that the "
-                "plan allows: name earlier ones, or state `steps`"
+                "plan allows: name earlier steps, or set `steps`"
             )
 
 
 def as_record(config: TrainConfig, without: Collection[str] = ()) -> dict[str, Any]:
-    """Return a config as JSON values for another process. Fields of `without` get their defaults there."""
+    """Return a config as JSON values for another process, which sets the fields in `without` to their defaults."""
     fields = config.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=set(without))
     return {"class": [type(config).__module__, type(config).__name__], "fields": fields}
 

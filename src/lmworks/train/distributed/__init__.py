@@ -1,1 +1,1 @@
-"""Several processes, devices and nodes."""
+"""Training on several processes, devices and nodes."""

@@ -1,4 +1,4 @@
-"""Start the processes of a run that has several, follow them, and start them again when one is lost."""
+"""Start and follow the processes of a run, and start all of them again if one ends unexpectedly."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.train.configs.train import TrainConfig, as_record
 
 STOP = "stop"
-"""In the scratch folder while all processes are asked to save and end."""
+"""Name of the file in the scratch folder that tells all processes to save and end."""
 MOST_RESTARTS = 3
-"""Most restarts of all processes from the last checkpoint after one is lost. More are no accident."""
+"""Maximum number of restarts from the last checkpoint after a process was lost. More losses have a lasting cause."""
 
 OF_TORCHRUN = "torch/distributed/elastic/multiprocessing/api.py"
 """Part of the first line with which `torchrun` reports that a process ended."""
 
 
 def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out: Path, context: Context) -> Result:
-    """Train with `config.processes` processes, here or on the nodes of a Slurm job, and return what they found.
+    """Train with `config.processes` processes, here or on the nodes of a Slurm job, and return their result.
 
-    Raises LmworksError with what a process said, or when processes were lost too often.
+    Raises LmworksError with the error of a process, or if processes were lost too often.
     """
     out.mkdir(parents=True, exist_ok=True)
     job, result = context.scratch / "job.json", context.scratch / "job-result.json"
@@ -50,7 +50,7 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
     errors = ""
     for attempt in range(MOST_RESTARTS + 1):
         if attempt:
-            context.log("a process was lost; all begin again from the last checkpoint")
+            context.log("a process was lost; all start again from the last checkpoint")
         process = subprocess.Popen(  # noqa: S603 - our own module
             command,
             stdin=subprocess.PIPE,
@@ -68,7 +68,7 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
     else:
         raise LmworksError(
             f"a process of the run was lost more than {MOST_RESTARTS} times, or none could be started; the last "
-            f"checkpoint is kept. It said: {_last_words(errors)}"
+            f"checkpoint is kept. Its last output: {_last_words(errors)}"
         )
     found = json.loads(result.read_text())
     if "stopped" in found:
@@ -107,9 +107,9 @@ def torchrun(processes: int, environment: Mapping[str, str]) -> list[str]:
 
 
 def _follow(process: subprocess.Popen[str], context: Context, stop: Path) -> tuple[str, Stopped | None]:
-    """Pass on what the first process says until all have ended; what else was said.
+    """Pass on the progress that the first process prints, until all have ended. Return their error output.
 
-    A wish to stop is passed to all by the file `stop`: they save before they end. It is given back then.
+    If the user stops the run, the file `stop` tells all processes to save and end, and `Stopped` is returned too.
     """
     assert process.stdout and process.stderr  # noqa: S101 - they are pipes
     said: list[str] = []

@@ -1,8 +1,8 @@
-"""One run on several processes: data and tensors spread over a mesh, and what must be added up between them.
+"""One run on several processes: data and tensors are spread over a mesh, and sums are shared between processes.
 
-Blocks are sharded by FSDP2 over the processes of `data`, and their matrices split over those of `tensor` as Megatron
-does (Shoeybi et al. 2019, section 3). Embeddings, output and last norm are whole in every process. All that is written
-(checkpoints, model, history) is whole, too, so that any number of processes can go on with it.
+FSDP2 shards blocks over the processes of `data`. Their matrices are split over the processes of `tensor` as in
+Megatron (Shoeybi et al. 2019, section 3). Every process has whole embeddings, output and last norm. Checkpoints, model
+and history are also written whole, so that a run can continue with another number of processes.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor
 
 COLUMNS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.up_proj")
-"""Outputs are split: heads, and inner features."""
+"""Matrices whose outputs are split, into heads or inner features."""
 ROWS = ("self_attn.o_proj", "mlp.down_proj")
-"""Inputs are split; products are added up."""
+"""Matrices whose inputs are split. Their products are summed."""
 LONGEST_WAIT = {True: timedelta(minutes=1), False: timedelta(minutes=10)}
-"""For another process, on processors or not, which may be writing; then it counts as lost. Gloo, which joins
-processors, sometimes fails to connect under load."""
+"""Longest wait for another process, which may be writing, before it counts as lost. True is for CPUs: their library
+Gloo sometimes fails to connect under load."""
 OF_HEADS = ("q_norm", "k_norm")
-"""Whole weights that each process uses for its own heads only: their gradients are parts."""
+"""Weights that each process has whole but uses only for its own heads, so that their gradients must be summed."""
 
 
 class Processes:
-    """The processes of a run, of which there may be one. All calls are made by all of them, in the same order."""
+    """The processes of a run, one or more. Every process must make the same calls in the same order."""
 
     def __init__(self, device: torch.device | None = None, tensor: int = 1) -> None:
         self.device = device
@@ -75,9 +75,9 @@ class Processes:
             block.set_force_sum_reduction_for_comms(True)  # type: ignore[operator]
 
     def mine(self, batches: Iterable[Any], blocks: Iterable[nn.Module]) -> Iterator[Any]:
-        """Yield every n-th micro-batch; gradients of blocks are added up between processes after the last.
+        """Yield this process's micro-batches. After the last one, the gradients of blocks are summed over processes.
 
-        Raises LmworksError where they cannot be shared out evenly.
+        Raises LmworksError if the micro-batches cannot be divided evenly.
         """
         batches, blocks = list(batches), list(blocks)
         if len(batches) % self.count:
@@ -92,7 +92,7 @@ class Processes:
             yield batch
 
     def add(self, values: Sequence[float]) -> list[float]:
-        """Sums over the processes of `data`; on the device, for what adds up there takes no tensors from elsewhere."""
+        """Return sums over the processes of `data`. They are computed on the device, as its backend requires."""
         if self.mesh is None:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -100,7 +100,7 @@ class Processes:
         return [float(value) for value in total]
 
     def any(self, asked: bool) -> bool:
-        """Return whether any process says so."""
+        """Return whether `asked` is true in any process."""
         if self.mesh is None:
             return asked
         found = torch.tensor(float(asked), device=self.device)
@@ -108,7 +108,7 @@ class Processes:
         return bool(found)
 
     def add_gradients(self, module: nn.Module) -> None:
-        """Make the gradients of weights that are whole in every process those of the whole batch."""
+        """Sum, over processes, the gradients of weights that are whole in every process."""
         if self.mesh is None:
             return
         for name, parameter in module.named_parameters():
@@ -134,7 +134,7 @@ class Processes:
     def owned(
         self, named: Iterable[tuple[str, Tensor]], change: Callable[[Tensor], Tensor]
     ) -> Iterator[tuple[str, Tensor]]:
-        """`change(whole matrix)` for each; every matrix has one process that computes it, and all get their part."""
+        """Yield each name with `change(whole matrix)`. One process computes each matrix, and all get their part."""
         if self.mesh is None:
             yield from ((name, change(update)) for name, update in named)
             return
@@ -153,24 +153,24 @@ class Processes:
             yield name, like(result, updates[name])
 
     def wait(self) -> None:
-        """Until all have come here."""
+        """Wait until all processes have made this call."""
         if self.mesh is not None:
             dist.barrier()
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """Return the whole of a tensor that is spread; every process must ask for it."""
+    """Return the whole of a spread tensor. Every process must call this."""
     return tensor.full_tensor() if _is_spread(tensor) else tensor
 
 
 def local(tensor: Tensor | None) -> Tensor:
-    """Return the part of a tensor that is here."""
+    """Return this process's part of a tensor."""
     assert tensor is not None  # noqa: S101 - for the type checker; every weight takes part in every step
     return tensor.to_local() if _is_spread(tensor) else tensor
 
 
 def like(tensor: Tensor, spread: Tensor) -> Tensor:
-    """Return a whole tensor, spread as another one is."""
+    """Return a whole tensor, spread over processes in the same way as `spread`."""
     if not _is_spread(spread):
         return tensor
     from torch.distributed.tensor import distribute_tensor
@@ -179,7 +179,7 @@ def like(tensor: Tensor, spread: Tensor) -> Tensor:
 
 
 def like_parts(part: Tensor, spread: Tensor) -> Tensor:
-    """Return the parts that the processes hold, as a tensor that is spread as another one is."""
+    """Return the parts that processes hold as one tensor, spread in the same way as `spread`."""
     if not _is_spread(spread):
         return part
     from torch.distributed.tensor import DTensor
@@ -190,9 +190,9 @@ def like_parts(part: Tensor, spread: Tensor) -> Tensor:
 
 
 def join(asked: str) -> torch.device:
-    """Become one of the processes that `torchrun` started; the device of this one, of the kind that is asked for.
+    """Join the processes that `torchrun` started, and return this process's device, of kind `asked`.
 
-    Raises LmworksError if it has none.
+    Raises LmworksError if there is no such device.
     """
     device = device_of_process(asked, int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
     backend = dist.get_default_backend_for_device(device)
@@ -202,7 +202,7 @@ def join(asked: str) -> torch.device:
 
 
 def _is_spread(tensor: Tensor) -> TypeGuard[DTensor]:
-    """Return whether it is a DTensor, asked without the second that their import takes."""
+    """Return whether the tensor is a DTensor, without importing DTensor, which takes a second."""
     return hasattr(tensor, "full_tensor")
 
 

@@ -12,9 +12,9 @@ SCRIPT = Path(__file__).with_name("slurm.sh").read_text(encoding="utf-8")
 
 
 def slurm_script(name: str, command: list[str], *, nodes: int, gpus_per_node: int, time: str) -> str:
-    """Return the script for `sbatch`; `command` is what builds. Raises UsageError for what Slurm would refuse.
+    """Return the script for `sbatch` that runs the build `command`. Raises UsageError for values that Slurm refuses.
 
-    Two minutes before the time is over the build is told to stop, so that it ends at a checkpoint.
+    Two minutes before the time is over, the build gets a signal to stop, so that it ends at a checkpoint.
     """
     if nodes < 1 or gpus_per_node < 0:
         raise UsageError(f"--nodes {nodes} --gpus-per-node {gpus_per_node}: expected at least 1 and at least 0")

@@ -1,1 +1,1 @@
-"""Decoders, encoders, encoder-decoders and adapters as models that are trained."""
+"""Trainable decoders, encoders, encoder-decoders and adapters."""

@@ -1,6 +1,6 @@
-"""Low-rank adapters, which are trained beside a base that stays unchanged.
+"""Low-rank adapters, which are trained while their base stays unchanged (Hu et al. 2021, "LoRA").
 
-Low-rank adapters (Hu et al. 2021, "LoRA"): a frozen matrix W, and beside it the trained product (alpha/r)·B·A.
+An adapter adds the trained product (alpha/r)·B·A to a frozen matrix W.
 
 Axes: I inputs, O outputs, R rank.
 """
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 PARTS = ("lora_A", "lora_B")
-"""As PEFT's files name them."""
+"""Names of the two matrices in PEFT's files."""
 
 
 class AdaptedLinear(nn.Module):
-    """A frozen matrix, with A [R,I], which begins random, and B [O,R], which begins as zero: the base is the start."""
+    """A frozen matrix with the random A [R,I] and B [O,R]. B is zero at first, so training starts at the base."""
 
     def __init__(self, base: nn.Linear | QuantisedLinear, config: LoraConfig, generator: torch.Generator) -> None:
         super().__init__()
@@ -56,17 +56,17 @@ class AdaptedLinear(nn.Module):
 
     @torch.no_grad()
     def merged(self, weight: Tensor) -> Tensor:
-        """Return the matrix [O,I] that computes the same without an adapter, of W, where W is."""
+        """Return W with the adapter added [O,I], on the device of W. It computes the same without an adapter."""
         left, right = (part.to(weight.device) for part in (self.lora_B, self.lora_A))
         whole: Tensor = weight.float() + self.scale * (left @ right)
         return whole
 
 
 class Adapters:
-    """The adapters of a model, by the names of the matrices that they stand beside."""
+    """The adapters of a model, by the names of the matrices that they adapt."""
 
     def __init__(self, network: nn.Module, blocks: nn.ModuleList, config: LoraConfig, seed: int) -> None:
-        """Freeze `network` and put adapters into its blocks. Raises LmworksError if no matrix has a wanted name."""
+        """Freeze `network` and put adapters into its blocks. Raises LmworksError if `targets` names no matrix."""
         linear = _linear(network, blocks)
         if config.quantise:
             for name, matrix in linear.items():
@@ -81,7 +81,7 @@ class Adapters:
             if not known:
                 mend = (
                     "the blocks of this architecture have none (GPT-2's are convolutions): leave `adapter` out, which "
-                    "trains all weights, or begin with one of Llama, Mistral, Qwen2 or Qwen3"
+                    "trains all weights, or start from a Llama, Mistral, Qwen2 or Qwen3 model"
                 )
             raise LmworksError(f"adapter.targets: no linear layer is called {config.targets}; {mend}")
         network.requires_grad_(False)
@@ -95,15 +95,15 @@ class Adapters:
         if score is not None:
             weights["score"] = score.weight.requires_grad_(True)
         self.trained = nn.ParameterDict({name.replace(".", "/"): weight for name, weight in weights.items()})
-        """Trained weights, and all that a checkpoint holds."""
+        """Trained weights. A checkpoint holds only these."""
 
     def switch(self, *, on: bool) -> None:
-        """Whether the network computes with its adapters, or as it did without."""
+        """Switch the adapters on or off. Without them, the network computes as its base."""
         for matrix in self.by_name.values():
             matrix.on = on
 
     def save(self, folder: Path) -> None:
-        """Write a PEFT folder, which `PeftModel.from_pretrained(base, folder)` loads."""
+        """Write a PEFT folder that `PeftModel.from_pretrained(base, folder)` can load."""
         tensors = {
             f"base_model.model.{name.replace('/', '.')}{'.weight' if weight.ndim > 1 else ''}": weight.detach()
             for name, weight in self.trained.items()
@@ -124,16 +124,16 @@ class Adapters:
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Replace each matrix, and what was learned beside it, by one that computes the same."""
+        """Replace each matrix and its adapter by one matrix that computes the same."""
         for name, matrix in self.by_name.items():
             matrix.base.weight.copy_(matrix.merged(matrix.base.weight))
             _put(self.network, name, matrix.base)
 
     @torch.no_grad()
     def merged(self, stored: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
-        """Yield the weights of the merged model by name, one at a time, each made on the host.
+        """Yield the weights of the merged model by name, one at a time, on the host.
 
-        They are made of the base's `stored` weights. What was held in 4 bits is made of those, and is then in 16.
+        They come from the base's `stored` weights or, if it is quantised, from its weights in memory, as bfloat16.
         """
         quantised = self.config.quantise is not None
         for name, weight in self._unpacked() if quantised else stored:
@@ -147,7 +147,7 @@ class Adapters:
             yield "score.weight", score.bfloat16() if quantised else score
 
     def _unpacked(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield the weights of the base on the host by name, without what was learned beside them."""
+        """Yield the weights of the base on the host by name, without the adapters."""
         for place, module in self.network.named_modules():
             name = place.removesuffix(".base")
             if isinstance(module, QuantisedLinear):
@@ -158,23 +158,23 @@ class Adapters:
 
 
 def adapt(model: Any, network: nn.Module, config: TrainConfig) -> None:
-    """Give a trainable model the adapters of the config, if there are any: only those are learned."""
+    """Add the adapters of the config, if there are any, to a trainable model. Then only the adapters are trained."""
     if config.adapter:
         model.adapters = Adapters(network, model.blocks, config.adapter, config.seed)
         model.module = model.adapters.trained
 
 
 def save_adapters(adapters: Adapters | None, folder: Path) -> None:
-    """Write adapters, if there are any, into `folder/adapter`, and merge them into the model."""
+    """Write the adapters, if there are any, to `folder/adapter`, and merge them into the model."""
     if adapters:
         adapters.save(folder / ADAPTER)
         adapters.merge()
 
 
 def keep_narrow(network: nn.Module, data_type: torch.dtype) -> None:
-    """Hold frozen matrices and tables in the type in which they are multiplied: no product changes by that.
+    """Convert frozen matrices and tables to the type in which they are multiplied, so that products stay the same.
 
-    Norms and biases stay in float32. What was in a file until now is in memory then.
+    Norms and biases stay in float32. Weights that were mapped from a file are copied into memory.
     """
     for parameter in network.parameters():
         if not parameter.requires_grad:
@@ -189,7 +189,7 @@ def _write(folder: Path, tensors: dict[str, Tensor], config: dict[str, Any]) -> 
 
 
 def _linear(network: nn.Module, blocks: nn.ModuleList) -> dict[str, Any]:
-    """Return the matrices of blocks, by name."""
+    """Return the linear layers inside blocks, by name."""
     inside = set(blocks.modules())
     return {name: m for name, m in network.named_modules() if isinstance(m, nn.Linear) and m in inside}
 

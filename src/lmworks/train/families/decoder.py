@@ -1,4 +1,4 @@
-"""Decoders made ready for training: packed rows in, hidden states out, one compiled block for all layers."""
+"""Trainable decoders: they read packed rows, return hidden states, and use one compiled block for all layers."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ from lmworks.train.families.reference import WithReference
 
 
 class TrainableDecoder(WithReference[Decoder]):
-    """Offers what the trainer and objectives ask of a decoder."""
+    """A decoder with the interface for the trainer and for objectives."""
 
     stored: Callable[[], Iterator[tuple[str, Tensor]]]
-    """The weights of the base by name, as its files hold them. Set where adapters are learned."""
+    """Function that yields the base's weights by name, as in its files. It is set only for adapters."""
 
     def __init__(
         self, decoder: Decoder, *, end_of_text: int, compiled: bool, dropout: float = 0.0, recompute: bool = False
@@ -67,7 +67,7 @@ class TrainableDecoder(WithReference[Decoder]):
             self.run_block = partial(checkpoint, self.run_block, use_reentrant=False)
 
     def hidden(self, batch: Batch) -> Tensor:
-        """[B,T,D]; attention stays inside segments, and positions restart with each."""
+        """Return hidden states [B,T,D]. Attention stays inside segments, and positions restart in each segment."""
         decoder, tokens = self.decoder, batch.inputs
         number, positions = batch.segments(self.end_of_text)
         visible = visible_positions(number, decoder.config.sliding_window, decoder.compute_type)
@@ -82,7 +82,7 @@ class TrainableDecoder(WithReference[Decoder]):
         return DecoderEngine(self.decoder, tokenizer)
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
-        """Write it as a model folder; with adapters merged, and beside it alone."""
+        """Write a model folder with merged adapters, and the adapters alone in `adapter`."""
         weights = None
         if self.adapters:
             self.adapters.save(folder / ADAPTER)
@@ -91,19 +91,19 @@ class TrainableDecoder(WithReference[Decoder]):
 
 
 class ClassifyingDecoder(TrainableDecoder, Labelling):
-    """A decoder with a head for labels, of which one is told of each text, at its end: there all of it was seen."""
+    """A decoder with a head for labels. It predicts one label at the end of each text, where it has seen all of it."""
 
     def __init__(self, decoder: Decoder, frame: Frame, **how: Any) -> None:
         super().__init__(decoder, end_of_text=frame.begin, **how)
         self.frame = frame
 
     def told(self, batch: TextBatch) -> Tensor:
-        """Return the number of what is to be said at each position [B,T], −1 for nothing: the texts', at their ends."""
+        """Return the label number of each text at its last token, and −1 at all other positions [B,T]."""
         ends, targets = batch.tokens == self.frame.end, batch.targets
         return torch.full_like(targets, -1).masked_scatter(ends, targets[targets >= 0])
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
-        """Write it as a model folder, whose tokenizer frames texts as training did."""
+        """Write a model folder whose tokenizer adds the same tokens around texts as training did."""
         super().save(folder, tokenizer_folder)
         config, fields = self.decoder.config, folder / "config.json"
         write_json(fields, {**read_json(fields), "pad_token_id": self.frame.pad})
@@ -111,16 +111,16 @@ class ClassifyingDecoder(TrainableDecoder, Labelling):
 
 
 class TrainablePublished(WithReference[PublishedDecoder]):
-    """Offers what they ask of a decoder of another architecture, which `transformers` computes."""
+    """A decoder of another architecture, run by `transformers`, with the interface for the trainer and objectives."""
 
     def __init__(self, decoder: PublishedDecoder, *, end_of_text: int, data_type: torch.dtype) -> None:
         super().__init__(decoder, decoder.module, end_of_text)
         self.data_type = data_type
 
     def hidden(self, batch: Batch) -> Tensor:
-        """[B,T,D]. Each segment becomes a row of its own, padded behind: not every architecture can be told segments.
+        """Return hidden states [B,T,D]. Each segment becomes a padded row, because some architectures have no segments.
 
-        A row that begins inside a document begins at position 0, as it does for our decoder.
+        A row that begins inside a document begins at position 0, as for our decoder.
         """
         tokens = batch.inputs
         _, position = batch.segments(self.end_of_text)
@@ -134,26 +134,26 @@ class TrainablePublished(WithReference[PublishedDecoder]):
         return PublishedEngine(self.decoder, tokenizer)
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
-        """Write it as a model folder; with adapters merged, and beside it alone."""
+        """Write a model folder with merged adapters, and the adapters alone in `adapter`."""
         save_adapters(self.adapters, folder)
         save_published_decoder(self.decoder, folder, tokenizer_folder)
 
 
 class DecoderObjective(Objective):
-    """An objective that a decoder is trained for."""
+    """An objective of training a decoder."""
 
     labels: ClassVar[tuple[str, ...]] = ()
-    """Labels whose scores are learned in place of the next token."""
+    """Labels whose scores are learned instead of the next token."""
     needs_reference: ClassVar[bool] = False
-    """Whether the model remembers what it was."""
+    """Whether the model keeps its initial weights, to be compared with them."""
     ours_alone: ClassVar[str] = ""
-    """Why it begins with none of the decoders that `transformers` computes; empty where it does."""
+    """Reason why it cannot train decoders that `transformers` runs. Empty if it can."""
 
     @classmethod
     def begin(
         cls, config: Any, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Any:
-        """Return a decoder: the base, or one of the shape in the config."""
+        """Return the decoder to train: the base, or a new one with the shape in the config."""
         model: TrainableDecoder | TrainablePublished
         if base and not is_native(base.path):
             if cls.ours_alone:
@@ -166,14 +166,14 @@ class DecoderObjective(Objective):
         return model
 
     def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
-        """Cross-entropy of a `Batch`'s trained tokens, and the weight of those that are guessed."""
+        """Return the cross-entropy of a trained tokens, their weight, and the weight of correct predictions."""
         targets, weights = batch.tokens[:, 1:].flatten(), batch.weights[:, 1:].flatten()
         loss, right = model.cross_entropy(model.hidden(batch).flatten(0, 1), targets, weights)
         return loss, float(weights.sum()), {"accuracy": float(right)}
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
-        """Conversations without their last answer, of those that the chat template takes."""
+        """Return conversations without their last answer. Those that the chat template refuses are skipped."""
         found: list[Watched] = []
         for record in Conversations(handle.path, handle.digest).iterate():
             *before, last = record["messages"]
@@ -234,17 +234,17 @@ def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer, labels
 
 
 def require_room(shape: DecoderConfig, base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer) -> None:
-    """Raise LmworksError if the data has longer rows or more kinds of tokens than the base reads."""
+    """Raise LmworksError if the data has longer rows, or more token ids, than the base can read."""
     if shape.context_length < config.sequence_length or shape.vocab_size < tokenizer.vocab_size:
         raise LmworksError(
-            f"{base.path}: the model reads {shape.context_length} tokens of {shape.vocab_size} kinds,"
-            f" the data has {config.sequence_length} of {tokenizer.vocab_size}; lower sequence_length or take the"
-            " model's own tokenizer"
+            f"{base.path}: the model reads rows of {shape.context_length} tokens and {shape.vocab_size} token ids, but"
+            f" the data has rows of {config.sequence_length} and {tokenizer.vocab_size} ids; lower sequence_length, or"
+            " use the model's own tokenizer"
         )
 
 
 def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer) -> TrainablePublished:
-    """Return a decoder that `transformers` computes."""
+    """Return a trainable decoder that `transformers` runs."""
     decoder = load_published_decoder(base.path)
     require_room(decoder.config, base, config, tokenizer)
     if config.adapter and config.adapter.quantise:
@@ -260,7 +260,7 @@ def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer
 
 
 def run_block(block: nn.Module, x: Tensor, cos: Tensor, sin: Tensor, visible: Tensor) -> Tensor:
-    """Compute one layer. Nothing but tensors changes from layer to layer."""
+    """Compute one layer. Only tensors differ between layers, so that all layers share one compiled function."""
     output: Tensor = block(x, cos, sin, partial(_attend, visible), 0)
     return output
 

@@ -1,6 +1,6 @@
-"""Encoders made ready for training: modules of `transformers`, packed rows, attention inside each text.
+"""Trainable encoders: modules of `transformers` that read packed rows, with attention inside each text.
 
-Axes: B batch, T time, D width, H heads, C head size, N positions that something is said of.
+Axes: B batch, T time, D width, H heads, C head size, N positions with a target.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from lmworks.train.memory import require_fit_here
 HIDDEN = -1
 """Id in a batch that marks a masked position. The model replaces it by its own mask id."""
 PLACES = 32
-"""Positions go through the head in multiples of this, the last ones without weight: where every batch had another
-size, memory that one had freed did not serve the next, and the process grew by 240 MiB within 250 steps.
+"""Number of which the positions for the head are padded to a multiple. If the size differed in every batch, freed
+memory could not be used again, and the process grew by 240 MiB within 250 steps.
 """
 ATTENTION = "inside-texts"
-"""The name under which `transformers` finds `attend`."""
+"""Name under which `transformers` finds `attend`."""
 
 BLOCKS: dict[str, Callable[[Any], nn.ModuleList]] = {
     "bert": lambda model: model.base_model.encoder.layer,
@@ -58,13 +58,13 @@ HEADS: dict[tuple[str, str], Callable[[Any, Tensor], Tensor]] = {
     ("modernbert", "AutoModelForSequenceClassification"): lambda model, x: model.classifier(model.drop(model.head(x))),
     ("modernbert", "AutoModelForTokenClassification"): lambda model, x: model.classifier(model.drop(model.head(x))),
 }
-"""Head of each architecture for hidden states [N,D]. A new one is a line here and in the two tables above."""
+"""Head of each architecture for hidden states [N,D]. A new one needs lines here and in the two tables above."""
 
 
 class Dropout(nn.Module):
-    """Zeroes a share of a tensor, in 256ths, by bytes drawn beforehand: the compiler draws one by one, thrice as long.
+    """Dropout with random bytes drawn beforehand. Compiled code draws them one by one, in three times the time.
 
-    Bytes are drawn for each pass from torch's generator, so that what is dropped follows from the seed of the step.
+    The share is rounded to 256ths. The draws for each pass depend only on torch's seed of the step.
     """
 
     noise: Tensor
@@ -75,7 +75,7 @@ class Dropout(nn.Module):
         self.register_buffer("noise", torch.zeros(0, dtype=torch.uint8), persistent=False)
 
     def draw(self, shape: Sequence[int], draws: np.random.Generator) -> None:
-        """Bytes for the next pass over a tensor of this shape."""
+        """Draw the random bytes for the next pass over a tensor of this shape."""
         drawn = torch.frombuffer(bytearray(draws.bytes(math.prod(shape))), dtype=torch.uint8)
         self.noise = drawn.view(*shape).to(self.noise.device)
 
@@ -87,7 +87,7 @@ class Dropout(nn.Module):
 
 
 class TrainableEncoder(Labelling):
-    """Offers what the trainer and objectives ask of an encoder."""
+    """An encoder with the interface for the trainer and for objectives."""
 
     def __init__(
         self, model: Any, auto_class: str, tokenizer: Tokenizer, *, data_type: str, compiled: bool, recompute: bool
@@ -116,7 +116,7 @@ class TrainableEncoder(Labelling):
         return BLOCKS[self.kind](self.model)
 
     def hidden(self, batch: TextBatch) -> Tensor:
-        """[B,T,D]; attention stays inside texts, and positions restart with each."""
+        """Return hidden states [B,T,D]. Attention stays inside texts, and positions restart in each text."""
         tokens = batch.tokens.where(batch.tokens != HIDDEN, self.frame.mask)
         number, positions = self._texts(tokens)
         visible = torch.eq(number[:, None, :, None], number[:, None, None, :])
@@ -146,7 +146,7 @@ class TrainableEncoder(Labelling):
 
     @property
     def head_reads_texts(self) -> bool:
-        """Whether the head says one thing of a whole text."""
+        """Whether the head predicts one label for a whole text."""
         return self.head is HEADS[self.kind, "AutoModelForSequenceClassification"]
 
     def learn(self, learning: bool, *, label_smoothing: float) -> None:
@@ -154,7 +154,7 @@ class TrainableEncoder(Labelling):
         self.smoothing = label_smoothing if learning else 0.0
 
     def _texts(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """[B,T] tokens -> numbers of texts and positions in them [B,T]; what fills a row up is a text each."""
+        """Return the number of each token's text, and its position there [B,T]. Each padding token is a text."""
         begins = (tokens == self.frame.begin) | (tokens == self.frame.pad)
         return segments_of(begins)
 
@@ -166,16 +166,16 @@ class TrainableEncoder(Labelling):
         return losses @ weights, right.float() @ weights
 
     def training_flops_per_token(self, sequence_length: int) -> float:
-        """Floating-point operations, forward and backward, of the blocks; each row is attended to whole."""
+        """Return the floating-point operations of the blocks, forward and backward. Attention spans whole rows."""
         inside = sum(parameter.numel() for parameter in self.blocks.parameters())
         return float(6 * (inside + 2 * len(self.blocks) * self.model.config.hidden_size * sequence_length))
 
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[Generation]:
-        """Nothing: no objective of an encoder watches prompts."""
+        """Raise LmworksError, because no objective of an encoder watches prompts."""
         raise LmworksError("an encoder answers no prompts")
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
-        """Write it as a model folder, whose tokenizer frames texts as training did."""
+        """Write a model folder whose tokenizer adds the same tokens around texts as training did."""
         save_published(self.model, folder, tokenizer_folder)
         config = self.model.config
         write_framing_tokenizer(self.tokenizer, folder, config.vocab_size, config.max_position_embeddings)
@@ -192,7 +192,7 @@ def _replace_dropouts(block: nn.Module) -> None:
 
 
 def _means(hidden: Tensor, number: Tensor) -> Tensor:
-    """[B,T,D] -> [B,T,D]: at each position the mean over its text."""
+    """Return, at each position, the mean of the hidden states over its text [B,T,D]."""
     same = torch.eq(number[:, :, None], number[:, None, :]).to(hidden.dtype)
     return same @ hidden / same.sum(-1, keepdim=True)
 
@@ -200,9 +200,9 @@ def _means(hidden: Tensor, number: Tensor) -> Tensor:
 def attend(
     module: nn.Module, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None, *, scaling: float, **more: Any
 ) -> tuple[Tensor, None]:
-    """q, k, v [B,H,T,C], visible [B,1,T,T] -> [B,T,H,C], as `transformers` asks for attention.
+    """Return attention [B,T,H,C] for q, k, v [B,H,T,C] and visible [B,1,T,T], by the interface of `transformers`.
 
-    Products that are left to the compiler, as in `masked_attention`.
+    It consists of plain products, which the compiler can fuse, as in `masked_attention`.
     """
     scores = (q @ k.transpose(-1, -2)).float() * scaling
     if visible is not None:
@@ -212,44 +212,44 @@ def attend(
 
 
 def _check(model: Any, config: TrainConfig, ids: int) -> None:
-    """Raise if this model cannot be trained on such rows."""
+    """Raise UsageError if this model cannot be trained on rows with these lengths and ids."""
     found = model.config
     if found.model_type not in BLOCKS:
-        raise UsageError(f"encoders of type {found.model_type!r} are not trained here; known: {', '.join(BLOCKS)}")
+        raise UsageError(f"lmworks trains encoders of type {', '.join(BLOCKS)}, and not of type {found.model_type!r}")
     if found.max_position_embeddings < config.sequence_length or found.vocab_size < ids:
         raise UsageError(
-            f"the encoder reads {found.max_position_embeddings} tokens of {found.vocab_size} kinds, the data has "
-            f"{config.sequence_length} of {ids} or more; lower sequence_length, or take the encoder's own tokenizer: "
-            "`tokenizer: {kind: pretrained, path: …}`"
+            f"the encoder reads rows of {found.max_position_embeddings} tokens and {found.vocab_size} token ids, but "
+            f"the data has rows of {config.sequence_length} and {ids} or more ids; lower sequence_length, or use the "
+            "encoder's own tokenizer: `tokenizer: {kind: pretrained, path: …}`"
         )
 
 
 def labels_of(rows: PackedRows) -> Sequence[str]:
     """Return the labels to learn. Raises LmworksError for a single label."""
     if len(rows.label_names) < 2:
-        raise LmworksError(f"all texts to train on have the label {rows.label_names[0]}; two make a classifier")
+        raise LmworksError(f"all training texts have the label {rows.label_names[0]}; add texts with a second label")
     return rows.label_names
 
 
 class EncoderObjective(Objective):
-    """An objective that an encoder is trained for: something is said of some positions of each text."""
+    """An objective of training an encoder, which predicts something at some positions of each text."""
 
     auto_class: ClassVar[str]
 
     def batch_of(self, numbers: Any, step: int) -> TextBatch:
-        """Rows by their numbers, with the numbers of their labels."""
+        """Return the rows with these numbers, and their label numbers."""
         tokens, weights, labels = self.arrays(numbers)
         targets = torch.from_numpy(np.where(weights > 0, labels, -1))
         return TextBatch(torch.from_numpy(tokens), targets, self.rows.label_names)
 
     def arrays(self, numbers: Any) -> list[Any]:
-        """Tokens, weights and labels of rows; without labels, tokens again."""
+        """Return tokens, weights and labels of rows. Rows without labels have their tokens in place of labels."""
         rows = self.rows
         every = (rows.tokens, rows.weights, rows.tokens if rows.labels is None else rows.labels)
         return [np.stack([array[number, :-1] for number in numbers]).astype(np.int64) for array in every]
 
     def loss(self, model: Labelling, batch: TextBatch) -> tuple[Tensor, float, dict[str, float]]:
-        """Only positions that something is said of go through the head."""
+        """Return the loss over the positions that have a target. Only these go through the head."""
         targets = model.told(batch).flatten()
         (said,) = (targets >= 0).nonzero(as_tuple=True)
         missing = -len(said) % PLACES
@@ -264,7 +264,7 @@ class EncoderObjective(Objective):
     def begin(
         cls, config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Trainable:
-        """Return an encoder with the head of the objective: the base's, or one of the shape in the config."""
+        """Return an encoder with the objective's head: the base, or a new one with the shape in the config."""
         transformers = quiet_transformers()
         transformers.AttentionInterface.register(ATTENTION, attend)
         torch.manual_seed(config.seed)

@@ -26,11 +26,11 @@ AnyDecoder = TypeVar("AnyDecoder", Decoder, "PublishedDecoder")
 
 
 class WithReference(Trainable, Generic[AnyDecoder]):
-    """A decoder that can be asked as it began."""
+    """A decoder that can also compute with the weights it had before training."""
 
     decoder: AnyDecoder
     beginning: AnyDecoder
-    """A frozen copy of the decoder; with adapters there is none, since they can be switched off."""
+    """Frozen copy of the decoder. There is none with adapters, because they can be switched off."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class WithReference(Trainable, Generic[AnyDecoder]):
 
     @abstractmethod
     def engine(self, tokenizer: Tokenizer) -> DecoderEngine:
-        """Return an engine that writes with the present weights, without a copy."""
+        """Return an engine that generates with the current weights, without copying them."""
 
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[Generation]:
         return self.engine(tokenizer).generate(prompts, Sampling(max_tokens=max_tokens))
@@ -63,13 +63,13 @@ class WithReference(Trainable, Generic[AnyDecoder]):
         return self.decoder.config.training_flops_per_token(sequence_length)
 
     def keep_beginning(self) -> None:
-        """Remember the model as it is now."""
+        """Keep a copy of the current weights as the reference, unless there are adapters."""
         if not self.adapters:
             self.beginning = copy.deepcopy(self.decoder)
 
     @contextmanager
     def reference(self) -> Iterator[None]:
-        """Within, hidden states and the output matrix are those of the beginning, without dropout and gradients."""
+        """Let the model compute with its initial weights inside the context, without dropout and gradients."""
         learned, learning, network = self.decoder, self.network.training, self.network
         if self.adapters:
             self.adapters.switch(on=False)

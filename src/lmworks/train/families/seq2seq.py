@@ -1,4 +1,4 @@
-"""Encoder-decoders made ready for training: a T5 of `transformers`, batches of like length, hidden states out.
+"""Trainable encoder-decoders: a T5 of `transformers` that reads batches of similar length and returns hidden states.
 
 Axes: B batch, S source, T target, D hidden size, V vocabulary, N trained positions.
 """
@@ -34,13 +34,13 @@ from lmworks.train.configs.seq2seq import SENTINELS, Seq2SeqConfig
 from lmworks.train.contract import Ids, Objective, Trainable
 
 KNOWN = ("t5", "mt5")
-"""Architectures whose parts are put together here: encoder, decoder, output matrix."""
+"""Architectures whose encoder, decoder and output matrix this module can combine."""
 _SENTINEL = "<extra_id_{}>"
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Sources and targets without the tokens that end them; −1, −2, … stand for the first sentinel, the second, …"""
+    """Sources and targets, without end tokens. The ids −1, −2, … represent the first sentinel, the second, …"""
 
     sources: Sequence[Ids]
     targets: Sequence[Ids]
@@ -48,16 +48,16 @@ class Pairs:
     """Weight of each target token."""
 
     def to(self, device: torch.device) -> Pairs:
-        """Itself: pairs become tensors when the model reads them."""
+        """Return this object. Pairs become tensors when the model reads them."""
         return self
 
     def wanted(self) -> Tensor:
-        """[N] all trained target tokens; sentinels, which have no number yet, are the first one."""
+        """Return all trained target tokens [N]. Sentinels have no id yet and become id 0."""
         every = zip(self.targets, self.weights, strict=True)
         return torch.from_numpy(np.concatenate([target[weight > 0] for target, weight in every]).clip(min=0))
 
     def split(self, rows: int) -> Iterator[Pairs]:
-        """So many pairs at once, those of like length together, so that little is padding."""
+        """Yield `rows` pairs at a time. Pairs of similar length are together, so that there is little padding."""
         order = sorted(range(len(self.sources)), key=lambda i: (len(self.sources[i]), len(self.targets[i])))
         for start in range(0, len(order), rows):
             some = order[start : start + rows]
@@ -65,7 +65,7 @@ class Pairs:
 
 
 class TrainableSeq2Seq(Trainable):
-    """Offers what the trainer and objectives ask of a T5."""
+    """A T5 with the interface for the trainer and for objectives."""
 
     module: Any
 
@@ -87,13 +87,13 @@ class TrainableSeq2Seq(Trainable):
         return nn.ModuleList([*self.module.encoder.block, *self.module.decoder.block])
 
     def _padded(self, rows: Sequence[Ids], end: int | None) -> Tensor:
-        """[B,·] ids where the model is, sentinels put in and rows ended; filled up with −1."""
+        """Return ids [B,·] on the model's device, with sentinels' ids and end tokens, padded with −1."""
         ended = [torch.from_numpy(row if end is None else np.append(row, end)) for row in rows]
         ids = [torch.where(row < 0, self.sentinels[(-1 - row).clamp(min=0)], row) for row in ended]
         return nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=-1).to(self.output_weight.device)
 
     def hidden(self, batch: Pairs) -> Tensor:
-        """[B,T,D] states, each to guess a token of the target from the source and the target before it."""
+        """Return hidden states [B,T,D]. Each predicts a target token from the source and the earlier target."""
         config = self.module.config
         source, target = (self._padded(rows, config.eos_token_id) for rows in (batch.sources, batch.targets))
         before = nn.functional.pad(target[:, :-1].clamp(min=0), (1, 0), value=config.decoder_start_token_id)
@@ -108,23 +108,23 @@ class TrainableSeq2Seq(Trainable):
         return states.to(self.data_type)
 
     def targets(self, batch: Pairs) -> tuple[Tensor, Tensor]:
-        """[B,T] ids to be guessed, each target ended, and their weights."""
+        """Return the ids to predict, with an end token per target, and their weights, both [B,T]."""
         ids = self._padded(batch.targets, self.module.config.eos_token_id)
         weights = self._padded([np.append(row, 1) for row in batch.weights], None)
         return ids, weights.clamp(min=0).float()
 
     def training_flops_per_token(self, sequence_length: int) -> float:
-        """Floating-point operations, forward and backward, of blocks and output; half of a row is source."""
+        """Return the operations of blocks and output, forward and backward. Half of a row counts as source."""
         inside = sum(parameter.numel() for parameter in self.blocks.parameters()) / 2
         return float(6 * (inside + self.output_weight.numel() / 2))
 
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[Generation]:
-        """Return the model's present outputs for sources."""
+        """Return the outputs for sources with the current weights."""
         made = rewrite(self.module, prompts, max_tokens)
         return [Generation(ids, tokenizer.decode(ids), "stop") for ids in made]
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
-        """Write it as a model folder whose tokenizer knows the sentinels."""
+        """Write a model folder whose tokenizer contains the sentinels."""
         _scale_queries(self.module, -0.5)
         save_published(self.module, folder, tokenizer_folder)
         _scale_queries(self.module, 0.5)
@@ -139,10 +139,10 @@ class TrainableSeq2Seq(Trainable):
 
 
 class Seq2SeqObjective(Objective):
-    """An objective that an encoder-decoder is trained for: guess each token of a target."""
+    """An objective of training an encoder-decoder to predict each token of a target."""
 
     def loss(self, model: TrainableSeq2Seq, batch: Pairs) -> tuple[Tensor, float, dict[str, float]]:
-        """Cross-entropy of the targets' trained tokens."""
+        """Return the cross-entropy of the targets' trained tokens."""
         targets, weights = (each.flatten() for each in model.targets(batch))
         loss, right = model.cross_entropy(model.hidden(batch).flatten(0, 1), targets, weights)
         return loss, float(weights.sum()), {"accuracy": float(right)}
@@ -151,7 +151,7 @@ class Seq2SeqObjective(Objective):
     def begin(
         cls, config: Seq2SeqConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Trainable:
-        """Return the base, or a T5 of the shape in the config."""
+        """Return the base, or a new T5 with the shape in the config."""
         if base:
             module = load_published(base.path, "AutoModelForSeq2SeqLM")
             _check(base.path, module, tokenizer)
@@ -167,7 +167,7 @@ class Seq2SeqObjective(Objective):
 
 
 def fresh(shape: EncoderDecoderConfig, tokenizer: Tokenizer, config: Seq2SeqConfig) -> Any:
-    """Return a T5 with random weights as its authors draw them, but an output matrix that begins with even guesses."""
+    """Return a T5 with its authors' random weights. Only the output matrix differs, so that first guesses are even."""
     transformers = quiet_transformers()
     known = transformers.T5Config(
         vocab_size=shape.vocab_size,
@@ -191,7 +191,7 @@ def fresh(shape: EncoderDecoderConfig, tokenizer: Tokenizer, config: Seq2SeqConf
 
 
 def sentinel_ids(tokenizer_json: str, vocab_size: int) -> list[int]:
-    """Ids of the sentinels, the first one first: those that a tokenizer has, or else the last of the model's."""
+    """Return the ids of the sentinels in order: those in the tokenizer, or else the last ids of the model."""
     named = {token["content"]: token["id"] for token in json.loads(tokenizer_json)["added_tokens"]}
     if count := sum(re.fullmatch(r"<extra_id_\d+>", name) is not None for name in named):
         return [named[_SENTINEL.format(number)] for number in range(count)]
@@ -199,7 +199,7 @@ def sentinel_ids(tokenizer_json: str, vocab_size: int) -> list[int]:
 
 
 def _with_sentinels(tokenizer_json: str, ids: Sequence[int], end: int) -> str:
-    """Return a `tokenizer.json` that knows these sentinels, and ends texts with the token `end`, as those of T5 do."""
+    """Return a `tokenizer.json` that has these sentinels, and ends texts with the token `end`, as T5 tokenizers do."""
     tokenizer = json.loads(tokenizer_json)
     named = {token["id"]: token["content"] for token in tokenizer["added_tokens"]}
     if set(ids) <= named.keys():
@@ -221,22 +221,21 @@ def _with_sentinels(tokenizer_json: str, ids: Sequence[int], end: int) -> str:
 
 
 def _check(folder: Path, module: Any, tokenizer: Tokenizer) -> None:
-    """Raise unless the base is a T5 whose ids mean what the data's mean."""
+    """Raise LmworksError unless the base is a T5 with the same vocabulary as the data."""
     kind = module.config.model_type
     if kind not in KNOWN:
         raise LmworksError(f"{folder}: model_type is {kind!r}; encoder-decoders that can be tuned: {', '.join(KNOWN)}")
     if json.loads(tokenizer.to_json())["model"] != vocabulary_of(folder / "tokenizer.json"):
         raise LmworksError(
-            f"{folder}: the model has {module.config.vocab_size} ids of a vocabulary of its own, the data "
-            f"{tokenizer.vocab_size} of another; give the recipe the model's own (`tokenizer: {{kind: pretrained, "
-            "path: …}`)"
+            f"{folder}: the model has its own vocabulary of {module.config.vocab_size} ids, but the data has one of "
+            f"{tokenizer.vocab_size} ids; use the model's own tokenizer (`tokenizer: {{kind: pretrained, path: …}}`)"
         )
 
 
 def _grow(module: Any, tokenizer: Tokenizer) -> None:
-    """Give a base a row, the mean of all, for each token that its tokenizer lacked: of documents, chats and sentinels.
+    """Add a row, the mean of all rows, to the embeddings for each new token of documents, chats and sentinels.
 
-    Published embeddings are often larger than their tokenizers; then they have such rows.
+    Many published embeddings are larger than their tokenizers. They have such rows already.
     """
     known, last = module.config.vocab_size, sentinel_ids(tokenizer.to_json(), tokenizer.vocab_size + SENTINELS)[0]
     if known <= (wanted := max(tokenizer.vocab_size - 1, last)):
@@ -247,9 +246,9 @@ def _grow(module: Any, tokenizer: Tokenizer) -> None:
 
 
 def _prepare(module: Any, dropout: float) -> None:
-    """Dropout on what is added to the stream, as in decoders, and the same GELU in one kernel: a step takes 0.8 of it.
+    """Drop out only values added to the residual stream, as in decoders, and use a GELU of one kernel.
 
-    The other two places where T5 has dropout, inside attention and feed-forward, cost the most numbers drawn.
+    A step takes 0.8 of the time. T5's dropout inside attention and feed-forward needs the most random numbers.
     """
     module.config.dropout_rate = dropout
     _scale_queries(module, 0.5)
@@ -266,10 +265,10 @@ def _prepare(module: Any, dropout: float) -> None:
 
 @torch.no_grad()
 def _scale_queries(module: Any, power: float) -> None:
-    """Times a power of the head size: T5 has no scale in its attention but in the weights of queries.
+    """Multiply the weights of queries by a power of the head size. T5's attention has no other scale.
 
-    Muon's updates have one size whatever the weights'; unscaled, every head soon saw one position only. So queries
-    are trained as those of other models, divided where they are used, and folded back when they are saved.
+    The size of Muon's updates does not depend on the weights. Without a scale, every head soon saw one position only.
+    So queries are trained as in other models, scaled where they are used, and scaled back when they are saved.
     """
     for part in module.modules():
         if hasattr(part, "key_value_proj_dim"):

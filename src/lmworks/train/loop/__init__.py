@@ -1,1 +1,1 @@
-"""The loop of a training: steps, optimizer, checkpoints, what is watched, and the verdict on it."""
+"""The training loop: steps, optimizer, checkpoints, live values, and the verdict on the run."""

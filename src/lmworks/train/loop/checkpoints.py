@@ -1,7 +1,7 @@
-"""Checkpoints: a safetensors file and a JSON file, named by the journal once both are on disk.
+"""Checkpoints: a safetensors file and a JSON file, which the journal names once both are on disk.
 
-Tensors are whole and by name, however many processes trained them, so that any number of processes can go on. Each has
-a digest in the file, and the JSON file has one of itself: what was damaged is never loaded.
+Files have whole tensors by name, however many processes trained them, so that any number of processes can continue.
+Each tensor has a digest in the file, and the JSON file has its own, so that damaged files are never loaded.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from lmworks.pipeline.stage import Context
 from lmworks.train.distributed.processes import Processes, like, whole
 
 BEST, WITHIN = "best.safetensors", "within.safetensors"
-"""Weights of the lowest validation loss, and the last that the objective found within its limit."""
+"""Files with the weights of the lowest validation loss, and with the last weights within the objective's limit."""
 
 
 @dataclass
 class Position:
-    """How far a run has come, and what it has written down on the way."""
+    """Position of a run, and what it has recorded so far."""
 
     step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -37,24 +37,24 @@ class Position:
     validations: list[list[float]] = field(default_factory=list)
     """Mean loss of each part of the validation data: before the first step, and at each validation."""
     within_step: int | None = None
-    """After how many steps the weights were within the objective's limit, as far as it was measured."""
+    """Last step after which the weights were measured to be within the objective's limit."""
     began: int = 0
-    """After how many steps the rows were first read: a branch may read others than the run that it begins with."""
+    """Step after which the current rows were first read. It is not 0 if a branch reads other rows than its origin."""
     best_loss: float | None = None
     best_step: int = 0
-    """Where the validation loss was lowest, if the best weights are kept."""
+    """Step at which the validation loss was lowest, if the best weights are kept."""
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
-        """Make one of what is stored, without what only earlier releases wrote down."""
+        """Return the position in a stored record, without fields that only earlier releases had."""
         return cls(**{each.name: stored[each.name] for each in fields(cls) if each.name in stored})
 
 
 class Checkpoints:
-    """The checkpoints of one run: copied at once, written by one thread behind its back.
+    """The checkpoints of one run: tensors are copied at once, and a background thread writes them.
 
-    `fingerprint` is what a run may not change while it goes on. Leaving the context waits for what is being written,
-    unless it is left at once (KeyboardInterrupt); what goes wrong there is raised by the next call.
+    `fingerprint` has the values that must not change when a run continues. Leaving the context waits for the thread,
+    except after KeyboardInterrupt. The next call raises an error of the thread.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class Checkpoints:
             self._settle()
 
     def save(self, position: Position, *, publish: bool = False, stopped: bool = False) -> None:
-        """Store the state after `position.step` steps, and also in the run's output if it is published.
+        """Store the state after `position.step` steps. A published state is also stored in the run's output.
 
-        `stopped` is for a run that ends here because it was asked to: this waits until the state is on disk.
+        `stopped` means that the user stopped the run here. The call then waits until the state is on disk.
         """
         name = f"step-{position.step:06d}"
         if stopped and (not position.step or name in self._kept()[:1]):
@@ -109,17 +109,17 @@ class Checkpoints:
             self._wait()
 
     def keep_weights(self, name: str, weights: Mapping[str, Tensor]) -> None:
-        """Store weights, perhaps to end with: `BEST` or `WITHIN`."""
+        """Store weights with which the run could end, under the name `BEST` or `WITHIN`."""
         self._hand_over(name, weights, partial(write_atomically, self.context.scratch / name))
 
     def take_weights(self, name: str, weights: Mapping[str, Tensor]) -> None:
-        """Copy those into the weights. Raises LmworksError if the file was damaged."""
+        """Copy weights that `keep_weights` stored into `weights`. Raises LmworksError if the file is damaged."""
         self._wait()
         path = self.context.scratch / name
         try:
             _read_tensors(path, weights)
         except (OSError, ValueError) as error:
-            raise LmworksError(f"{path}: {error}; give the same command again to go on from before it") from error
+            raise LmworksError(f"{path}: {error}; run the same command again to go on from an earlier state") from error
 
     def _hand_over(
         self, name: str, tensors: Mapping[str, Tensor], write: Callable[[Sequence[bytes | memoryview]], None]
@@ -143,7 +143,7 @@ class Checkpoints:
                 free = shutil.disk_usage(self.context.scratch).free
                 self.fault = LmworksError(
                     f"{self.context.scratch / name}: {error.strerror}: {len(content) / 1e6:,.1f} MB are needed, "
-                    f"{free / 1e6:,.1f} free. Make room and give the same command again: it goes on after {self.last}"
+                    f"{free / 1e6:,.1f} free. Make room and run the same command again: it goes on after {self.last}"
                 )
                 self.fault.__cause__ = error
             except BaseException as error:
@@ -154,26 +154,26 @@ class Checkpoints:
 
     @property
     def last(self) -> str:
-        """The newest checkpoint, in words."""
+        """Name of the newest checkpoint, in words."""
         return (self._kept() or ["the beginning"])[0]
 
     def _settle(self) -> None:
-        """Wait for what is being written. Raises what went wrong there."""
+        """Wait for the writing thread. Raises its error, if there was one."""
         if self.writer:
             self.writer.join()
         if self.fault:
             raise self.fault
 
     def _wait(self) -> None:
-        """Until what was saved is on disk, for all processes."""
+        """Wait until all saved files are on disk, in every process."""
         self._settle()
         self.processes.wait()
 
     def _kept(self) -> list[str]:
-        """Names of the checkpoints that are kept, the newest first.
+        """Return the names of the checkpoints to keep, the newest first.
 
-        These are the last `keep` that were due, and before them one at which the run was stopped, until the next is
-        due.
+        These are the last `keep` regular checkpoints. A newer checkpoint of a stopped run comes before them, until the
+        next regular one.
         """
         stopped: dict[str, bool] = {}
         for record in reversed(self.context.journal.records()):
@@ -183,10 +183,10 @@ class Checkpoints:
         return [*(name for name in list(stopped)[:1] if stopped[name]), *kept]
 
     def restore(self, require: Callable[[Position], None] = lambda position: None) -> Position:
-        """Copy the newest sound checkpoint into the tensors; the position where the run goes on, 0 if it has none.
+        """Copy the newest undamaged checkpoint into the tensors, and return its position, or 0 without checkpoints.
 
-        `require` raises ValueError where something else is missing to go on from a position. Raises LmworksError if
-        checkpoints were made from other data or with other settings, or none of those that are kept is sound.
+        `require` raises ValueError if another file is missing to continue from a position. Raises LmworksError if
+        checkpoints were made with other data or settings, or if all of them are damaged.
         """
         self._wait()
         unsound = []
@@ -208,7 +208,7 @@ class Checkpoints:
                 self.context.log(f"{path}: not taken: {error}")
                 continue
             if changes := _changes(found["versions"], versions()):
-                self.context.log(f"libraries changed since the checkpoint, and bits may: {changes}")
+                self.context.log(f"libraries changed since the checkpoint, so last digits may differ: {changes}")
             return position
         if unsound:
             raise LmworksError(
@@ -218,7 +218,7 @@ class Checkpoints:
         return Position()
 
     def _require_best(self, position: Position) -> None:
-        """Raise ValueError if the position remembers the best weights, and they were damaged."""
+        """Raise ValueError if the position has a best step whose stored weights are damaged."""
         if position.best_loss is not None:
             try:
                 check_tensors(self.context.scratch / BEST)
@@ -226,16 +226,16 @@ class Checkpoints:
                 raise ValueError(f"{BEST}: {error}") from error
 
     def branch_from(self, folder: Path, step: int) -> Position:
-        """Copy a published checkpoint of another run into the tensors; the position where that run was.
+        """Copy a published checkpoint of another run into the tensors, and return its position.
 
-        Raises if there is none, or if its tensors or tokenizer are others.
+        Raises LmworksError if the checkpoint does not exist, or has other tensors or another tokenizer.
         """
         path = folder / f"step-{step:06d}"
         if not path.with_suffix(".json").exists():
             known = ", ".join(str(int(each.stem.removeprefix("step-"))) for each in sorted(folder.glob("*.json")))
             raise LmworksError(
-                f"{folder}: no checkpoint of step {step}; published are {known or 'none'}. Ask for it with "
-                f"`publish_checkpoints: [{step}]` in the model that is branched from"
+                f"{folder}: no checkpoint of step {step}; published are {known or 'none'}. Set "
+                f"`publish_checkpoints: [{step}]` in the model from which you branch"
             )
         try:
             found = load_record(path.with_suffix(".json"))
@@ -243,7 +243,7 @@ class Checkpoints:
                 raise ValueError("made with another tokenizer")
             _read_tensors(path.with_suffix(".safetensors"), self.tensors)
         except (OSError, ValueError) as error:
-            raise LmworksError(f"{path}: {error}; a branch keeps the shape, optimizer and tokenizer") from error
+            raise LmworksError(f"{path}: {error}; a branch must keep shape, optimizer and tokenizer") from error
         position, theirs = Position.read(found["position"]), found["fingerprint"]
         if theirs.get("rows") != self.fingerprint.get("rows"):
             position.began = step
@@ -259,7 +259,7 @@ def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
 
 
 def _read_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Copy what a file holds into the tensors of its names. Raises ValueError if it is damaged or does not fit."""
+    """Copy a file's tensors into those with the same names. Raises ValueError if it is damaged or does not fit."""
     stored = load_tensors(path)
     for name, tensor in stored.items():
         if name not in tensors or tensors[name].shape != tensor.shape:

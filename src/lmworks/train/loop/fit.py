@@ -1,4 +1,4 @@
-"""Verdict on a training from what it recorded: one of six kinds, or none with the reason."""
+"""Verdict on a training from its records: one of six kinds, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ NO_VERDICT = "no verdict"
 """Name in place of a kind where a training cannot be judged."""
 ADVICE: Mapping[Kind | None, str] = {
     "diverged": " Lower `learning_rate`, raise `warmup_steps`, or use float32.",
-    "no better than the baseline": " Check targets and labels, the model that it begins with, and `learning_rate`.",
-    "other kind of text": " Take both from the same source, or train on more text of the kind that you validate on.",
+    "no better than the baseline": " Check targets and labels, the base model, and `learning_rate`.",
+    "other kind of text": " Take both kinds of data from one source, or train on more text like the validation data.",
     "underfit": " Train for more steps, raise `learning_rate`, or use a larger model.",
     "overfit": " Add data, train for fewer steps (`patience`), or raise `weight_decay` or `dropout`.",
 }
 MORE_DATA = "so add validation data or raise `validation_rows`"
 CHANGED, TINY, LARGE = 0.01, 0.001, 0.1
-"""Share of a loss below which a change does not count, can come from rounding, and from which it is large."""
+"""Shares of a loss: the least change that counts, the largest from rounding alone, and the least large change."""
 HALF = 0.5
-"""Share of texts that were read before, from which a training reads its texts again and again."""
+"""Least share of repeated texts at which a training counts as reading its texts more than once."""
 TEACH = "groups that teach"
 """Name of the figure of a training that draws answers: share of groups whose answers had different rewards."""
 WINDOW, FEW_STEPS, LEAST_VALIDATIONS = 10, 100, 4
-"""Steps whose losses are averaged, steps of a mere trial that is no whole pass, and validations with a last quarter."""
+"""Steps for a mean loss, steps below which an incomplete pass is only a trial, and least validations for a verdict."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Course:
     validated: Sequence[int]
     """Steps before each validation."""
     trained: Sequence[Sums]
-    """Sums of the rows that were trained on last, with the final weights."""
+    """Sums over the rows of the last steps, with the final weights."""
     unseen: Sequence[Sums]
     """Sums of the validation data, with the final weights."""
     trivial: Sequence[Sums] = ()
@@ -61,17 +61,17 @@ class Course:
     leaked: float = 0.0
     """Share of validation texts that are among the training rows."""
     repeated: float = 0.0
-    """Share of the texts read last in the first pass that were read before in it."""
+    """Share of the most recently read texts whose content was read before in the first pass."""
 
     def fall(self, first: Sequence[float], last: Sequence[float], share: float = CHANGED) -> Difference:
-        """Return how far a loss fell on the validation data: counted from this share of it, and of at most one nat."""
+        """Return how far a loss fell on validation data. It counts from `share` of the loss, or of at most 1 nat."""
         whole = means(self.trivial)["loss"] if self.trivial else fmean(self.validations[0])
         return paired(first, last, [max(1.0, part["weight"]) for part in self.unseen], share, min(1.0, abs(whole)))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Difference of a loss to another, half the width of its 95 % interval, and the value above which it counts."""
+    """Difference between two losses, with half the width of its 95 % interval, and the least value that counts."""
 
     loss: float
     value: float
@@ -80,7 +80,7 @@ class Difference:
 
     @property
     def counts(self) -> bool:
-        """Return whether the loss is significantly higher, by enough."""
+        """Return whether the loss is significantly higher, and by more than `least`."""
         return self.value > max(self.least, self.error)
 
     def __str__(self) -> str:
@@ -101,7 +101,7 @@ def each_mean(sums: Sequence[Sums]) -> list[float]:
 def paired(
     first: Sequence[float], last: Sequence[float], weights: Sequence[float], share: float = 0.0, floor: float = 0.0
 ) -> Difference:
-    """Return the ratio estimate over parts by their weight, with the interval of Student's t."""
+    """Return the difference of two weighted means over the same parts, with the interval of Student's t."""
     count, error = len(weights), math.inf
     loss, other = fmean(first, weights), fmean(last, weights)
     if count >= LEAST_PARTS:
@@ -111,7 +111,7 @@ def paired(
 
 
 def apart(first: Sequence[float], last: Sequence[float]) -> Difference:
-    """Return the difference of two means over other parts, with Welch's interval of the smaller side's freedom."""
+    """Return the difference of two means over different parts. Welch's interval has the smaller side's freedom."""
     few, loss, error = min(len(first), len(last)), fmean(first), math.inf
     if few > 1:
         error = student(few - 1) * math.sqrt(variance(first) / len(first) + variance(last) / len(last))
@@ -119,7 +119,7 @@ def apart(first: Sequence[float], last: Sequence[float]) -> Difference:
 
 
 def judge(course: Course) -> Verdict:
-    """Return the first kind, in the order in which one fault hides another, that the record shows."""
+    """Return the verdict on a record. The first kind that applies wins, because some faults hide others."""
     gap = apart(each_mean(course.unseen), each_mean(course.trained))
     before, loss = fmean(course.validations[0]), means(course.unseen)["loss"]
     facts = f" Validation loss {loss:.3f} nats per {course.mean_over}, {before:.3f} before the first step"
@@ -145,7 +145,7 @@ def _conclusion(course: Course, gap: Difference) -> Verdict:
     if course.leaked >= LARGE:
         return None, f"{course.leaked:.0%} of the validation texts are in the training rows, so split by document"
     if (parts := min(len(course.unseen), len(course.trained))) < LEAST_PARTS:
-        return None, f"{parts} parts of data and {LEAST_PARTS} needed, {MORE_DATA}"
+        return None, f"only {parts} of {LEAST_PARTS} needed parts of data, {MORE_DATA}"
     is_better, beside = _beside_baseline(course)
     learned = course.fall(first, last, CHANGED if is_of_tokens else TINY)
     falling = course.fall(course.validations[max(1, after * 3 // 4)], last)
@@ -167,22 +167,22 @@ def _conclusion(course: Course, gap: Difference) -> Verdict:
     if risen.counts:
         return "overfit" if again else "diverged", rose
     if again and gap.value - gap.error > wide:
-        return "overfit", f"validation rows lose {gap} more than rows just trained on"
+        return "overfit", f"the loss of validation rows is {gap} above that of rows just trained on"
     if is_better and not learned.counts:
         return "no better than the baseline", f"lower than before the first step by {learned}"
     if falling.counts and not course.past_best:
         return "underfit", f"the validation loss still fell by {falling} in the last quarter"
     if is_early and not course.past_best:
-        return "underfit", f"the second half of the steps brought {late}, a tenth or more of the whole gain"
+        return "underfit", f"the second half of the steps gained {late}, a tenth or more of the whole gain"
     if beside[1]:
         return beside
     if after < LEAST_VALIDATIONS and not course.past_best:
-        return None, f"{after} validations and {LEAST_VALIDATIONS} needed, so lower `validation_steps`"
+        return None, f"only {after} of {LEAST_VALIDATIONS} needed validations, so lower `validation_steps`"
     return "fine", "no sign of over- or underfitting, and the validation loss has settled"
 
 
 def _beside_baseline(course: Course) -> tuple[bool, Verdict]:
-    """Return whether the model is better than the baseline, and a conclusion if it is not by a tenth."""
+    """Return whether the model is better than the baseline, and a conclusion if it is not better by a tenth."""
     if not course.trivial:
         return True, (None, "")
     model, trivial = means(course.unseen), means(course.trivial)
@@ -202,7 +202,7 @@ def _beside_baseline(course: Course) -> tuple[bool, Verdict]:
 
 
 def _other_kind(course: Course, gap: Difference, wide: float) -> str:
-    """Return how validation data differ from training text that was read for the first time; empty if they do not."""
+    """Return, in words, how validation data differ from newly read training text. Empty if they do not differ."""
     inside = [at for at, step in enumerate(course.validated) if WINDOW <= step <= len(course.losses) / course.passes]
     if course.repeated >= HALF or (course.passes > 1 and not inside):
         return ""
@@ -223,9 +223,9 @@ def _other_kind(course: Course, gap: Difference, wide: float) -> str:
 def judge_rewards(
     drawn: Sequence[Figure], before: Sequence[float], after: Sequence[float], weights: Sequence[float]
 ) -> Verdict:
-    """Return the verdict on a training that draws answers, from negative rewards of parts of the validation prompts.
+    """Return the verdict on a training that draws answers, from negated rewards on parts of the validation prompts.
 
-    `drawn` are figures of the answers that were drawn. Without validation prompts there is hardly a verdict.
+    `drawn` are figures of the drawn answers. Without validation prompts, the only verdict is that nothing was learned.
     """
     if idle := [figure.n for figure in drawn if figure.name == TEACH and not figure.value]:
         reason = f"all answers to a prompt had the same reward, in each of the {idle[0]} groups"
@@ -234,7 +234,7 @@ def judge_rewards(
         return _in_words(None, "the model has no `validation` data")
     facts = "".join(f" {figure.name.capitalize()}: {figure.value:.2f}." for figure in drawn)
     fell = paired(before, after, weights)
-    reason = f"greedy answers to validation prompts have reward {fell.value - fell.loss:.3f}, more by {fell}"
+    reason = f"greedy answers to validation prompts have reward {fell.value - fell.loss:.3f}, higher by {fell}"
     if abs(fell.value) <= fell.error and fell.error > LARGE:
         return _in_words(None, f"{reason}, {MORE_DATA}", facts)
     if fell.value < -fell.error:

@@ -1,4 +1,4 @@
-"""Memory that training frees and needs again in a moment, kept."""
+"""Keep memory that training frees and soon needs again."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from contextlib import contextmanager
 from lmworks.pipeline.work.process import give_memory_back
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""glibc's numbers for two settings, from its malloc.h."""
+"""Numbers of two settings of glibc, from its malloc.h."""
 LARGE, NORMAL = 2**30, 2**25
-"""Bytes from which a block is the system's; glibc's own rule stops at the second."""
+"""Bytes from which a freed block goes back to the system, here and at most by glibc's own rule."""
 
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Within, blocks of less than a gigabyte that are freed stay with the process; at the end they go back.
+    """Keep freed blocks of less than a gigabyte in the process inside the context, and give them back at its end.
 
-    glibc gives large blocks back at once and gets them anew, zeroed page by page: a fifth of a step on a CPU. Other
-    C libraries are left as they are.
+    By default, glibc returns large blocks at once and gets new ones, zeroed page by page, which takes a fifth of a step
+    on a CPU. Other C libraries are not changed.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if library is None or not hasattr(library, "mallopt"):

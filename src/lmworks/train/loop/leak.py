@@ -1,4 +1,4 @@
-"""Share of texts that are among the training rows, whatever the rows hold and wherever they begin."""
+"""Share of texts that are in the training rows, wherever the texts begin in a row."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from lmworks.tokens.rows.shards import ROWS_AT_ONCE, Rows
 
 WINDOW = 13
-"""Tokens: as many as words in the usual search for contamination (Brown et al. 2020, appendix C)."""
+"""Tokens per window. The usual search for contamination has 13 words (Brown et al. 2020, appendix C)."""
 LEAST_TOKENS = 5
-"""Fewest tokens of a short text that counts whole: shorter ones are alike by accident."""
+"""Least tokens of a short text, which is compared as a whole. Shorter texts can be equal by accident."""
 FORM = 0.1
-"""Share of the texts, and at least two, beyond which a window is their form, such as a system prompt."""
+"""Largest share of the texts that share a window. A window in more texts is a form, such as a system prompt."""
 SEEN = 0.8
-"""Share of a text's windows that must be in the training rows."""
+"""Least share of a text's windows that are in the training rows of a seen text."""
 MOST_TOKENS = 10_000_000
-"""Most tokens of training rows that are searched: some seconds."""
+"""Maximum number of training tokens to search, which takes some seconds."""
 POWERS = np.cumprod(np.full(WINDOW, 0x9E3779B97F4A7C15, np.uint64))
 Hashes = NDArray[np.uint64]
 
 
 def share_seen(trained: Rows, numbers: Rows, unseen: Rows, breaks: Sequence[int]) -> float:
-    """Return the share of different texts [M,T] that are in training rows [N,T] of these numbers; 0 without texts.
+    """Return the share of distinct texts in rows [M,T] that are also in training rows [N,T]. Without texts, it is 0.
 
-    A text lies between two of the tokens that begin, end or fill up.
+    `numbers` are the training rows to search. Tokens in `breaks`, such as begin, end and padding, separate texts.
     """
     hashes, owners = _windows(unseen, breaks)
     texts = {frozenset(part.tolist()) for part in np.split(hashes, np.flatnonzero(np.diff(owners)) + 1) if len(part)}
@@ -43,7 +43,7 @@ def share_seen(trained: Rows, numbers: Rows, unseen: Rows, breaks: Sequence[int]
 
 
 def _windows(tokens: Rows, breaks: Sequence[int]) -> tuple[Hashes, NDArray[np.int64]]:
-    """Return hash and text of every window inside a text, and of each shorter text as a whole."""
+    """Return the hash and the text number of every window inside a text, and of each shorter text as a whole."""
     rows = np.pad(np.asarray(tokens, np.uint64), ((0, 0), (0, 1)), constant_values=breaks[0]).ravel()
     ends = np.isin(rows, np.asarray(breaks, np.uint64))
     inside = np.ones(len(rows), bool)

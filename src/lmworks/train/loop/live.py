@@ -18,7 +18,7 @@ from lmworks.train.loop.sinks import SINKS, JsonLines, Sink
 
 
 class Live:
-    """Measures each step and tells it. Where it cannot be told, as on a full disk, training goes on all the same."""
+    """Live values of each step, written to all sinks. If a write fails, as on a full disk, training continues."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Live:
         *,
         heard: bool,
     ) -> None:
-        """`facts`: steps, tokens_per_step, flops_per_token and bytes_per_token. Without `heard` nothing is told."""
+        """`facts`: steps, tokens_per_step, flops_per_token and bytes_per_token. Without `heard`, write nothing."""
         self._log, self._said = log, False
         self._facts = dict(facts)
         self._sinks: list[Sink] = []
@@ -46,7 +46,7 @@ class Live:
                 raise UsageError(f"log_to.{name} needs the package {name}: pip install {name}") from error
 
     def step(self, line: Mapping[str, Any], seconds: float) -> None:
-        """After a step that took so long: its line of the history, and what follows from it."""
+        """Write the history line of a step that took `seconds`, with values that follow from it."""
         if not self._sinks:
             return
         rate = self._facts["tokens_per_step"] / seconds
@@ -71,10 +71,10 @@ class Live:
             self._tell(sink.close)
 
     def _tell(self, tell: Callable[[], None]) -> None:
-        """Say once that something could not be told."""
+        """Call `tell`, and log the first write error of the run."""
         try:
             tell()
         except OSError as error:
             if not self._said:
-                self._log(f"{error.filename or 'log_to'}: {error.strerror}: it tells nothing now; training goes on")
+                self._log(f"{error.filename or 'log_to'}: {error.strerror}: no values written; training goes on")
             self._said = True

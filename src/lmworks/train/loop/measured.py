@@ -1,4 +1,4 @@
-"""Losses and verdict of a run: what its weights do on rows that it learns from, and on rows that it does not."""
+"""Losses and verdict of a run, measured on rows from which it learns, and on validation rows."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class MeasuredRun:
     tokenizer: Tokenizer
     objective: Objective
     unseen: Objective | None
-    """The objective on rows of the validation data, if there are some."""
+    """Objective on rows of the validation data. None if there are no such data."""
     model: Trainable
     device: torch.device
     position: Position
     compiled: bool
 
     def validate(self) -> dict[str, float]:
-        """Loss and share of right guesses over rows of the validation data."""
+        """Return the loss and the share of correct predictions on rows of the validation data."""
         assert self.unseen  # noqa: S101 - asked for only when there is some
         parts = self._measured(self._validated)
         self.position.validations.append(each_mean(parts))
@@ -47,16 +47,16 @@ class MeasuredRun:
         return self._parts(self.unseen.measured(self.config.measured_rows), self.unseen.rows_in_all)
 
     def _parts(self, data: Splittable, most: int) -> list[Any]:
-        """Micro-batches, smaller ones where they would be too few for an interval, and may be smaller."""
+        """Return micro-batches. They are smaller, if possible, where there would be too few for an interval."""
         if not self.objective.rows_apart:
             return list(data.split(self.config.micro_batch_rows))
         rows, small = self.config.rows_at_once, max(1, min(self.config.measured_rows, most) // LEAST_PARTS)
         return list(data.split(rows if self.compiled else min(rows, small)))
 
     def _measured(self, parts: Sequence[Any]) -> list[dict[str, float]]:
-        """Sums of loss, weight and metrics of each part, or of smaller ones.
+        """Return the sums of loss, weight and metrics of each part, or of smaller parts.
 
-        Gradients stay on although none is used: a pass without them would be compiled anew.
+        Gradients stay on, although none is used, because a pass without them would be compiled again.
         """
         self.model.learn(False, label_smoothing=0.0)
         found = []
@@ -65,12 +65,12 @@ class MeasuredRun:
         return found
 
     def _validation_figures(self) -> list[Figure]:
-        """Return the last validation loss, or the best if its weights are taken; nothing without validation data."""
+        """Return the last validation loss, or the best one if its weights are used. Empty without validation data."""
         losses = [line["validation_loss"] for line in self.position.history if "validation_loss" in line]
         if not (losses and self.unseen):
             return []
         mean_over = self.unseen.mean_over
-        alike = f"mean loss a {mean_over} of packed validation rows from all over the data, attention inside documents"
+        alike = f"mean loss per {mean_over} of packed validation rows from all the data, attention inside documents"
         method, unit = self.unseen.validation_measure or (alike, f"nats per {mean_over}")
         conditions = Conditions(
             context_length=self.config.sequence_length, data_type=self.config.data_type, device=self.device.type
@@ -87,7 +87,7 @@ class MeasuredRun:
         ]
 
     def _verdict(self, drawn: Sequence[Figure]) -> Verdict:
-        """Return the verdict on the run, whose objective has these figures of the answers that it drew."""
+        """Return the verdict on the run. `drawn` are the objective's figures of the answers that it drew, if any."""
         if self.unseen and self.objective.tells_its_loss:
             return judge(self._course())
         unseen = self._measured(self._validated) if self.unseen else []
@@ -95,7 +95,7 @@ class MeasuredRun:
         return judge_rewards(drawn, self.position.validations[0] if unseen else [], each_mean(unseen), weights)
 
     def _course(self) -> Course:
-        """Return the recorded values, with those of the final weights."""
+        """Return the record of the run, with measurements of the final weights."""
         assert self.unseen  # noqa: S101 - asked for only when there is some
         position, rows = self.position, self.config.rows_per_step
         count = min(self.config.measured_rows, self.unseen.rows_in_all)

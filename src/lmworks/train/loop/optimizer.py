@@ -14,7 +14,7 @@ from lmworks.train.distributed.processes import Processes, like_parts, local
 
 ADAM_BETAS = (0.9, 0.95)
 MOMENTUM = 0.95
-"""Muon's, the value of its author."""
+"""Momentum of Muon, from its author."""
 POLAR_EXPRESS = (
     (8.21929, -23.337482, 16.626588),
     (3.964138, -2.837714, 0.515825),
@@ -23,14 +23,14 @@ POLAR_EXPRESS = (
 )
 """Coefficients (a, b, c) of x -> a·x + b·x³ + c·x⁵ on singular values, step by step (Polar Express, arXiv 2505.16932).
 
-Each is the one nearest to 1 on the interval that those before it leave of [0.003, 1], with a margin of 2 % for rounding
-to bfloat16. Four leave 0.76 to 1.2; a fifth, from 0.001 on, takes a quarter longer and trains no better."""
+Each step maps the interval that earlier steps make of [0.003, 1] as near to 1 as possible, with a margin of 2 % for
+rounding to bfloat16. After four steps it is 0.76 to 1.2. A fifth takes a quarter longer and trains no better."""
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:
-    """[rows, columns] -> about the nearest matrix of orthonormal rows or columns, whichever are fewer, in bfloat16.
+    """Return about the nearest matrix with orthonormal rows or columns, whichever are fewer, in bfloat16.
 
-    Steps X -> (a + b·G + c·G²)·X with G = X·Xᵀ on the short side: products only, as fast as those.
+    Each step is X -> (a + b·G + c·G²)·X with G = X·Xᵀ on the short side. It consists only of fast products.
     """
     tall = matrix.shape[0] > matrix.shape[1]
     x = (matrix.T if tall else matrix).bfloat16()
@@ -42,7 +42,7 @@ def orthogonalise(matrix: Tensor) -> Tensor:
 
 
 class Optimizer:
-    """Its state is a flat dict of named tensors, so that a checkpoint is one safetensors file."""
+    """Muon or AdamW. Its state is a flat dict of named tensors, so that a checkpoint is one safetensors file."""
 
     def __init__(self, model: nn.Module, config: TrainConfig, processes: Processes | None = None) -> None:
         self.parameters = dict(model.named_parameters())
@@ -60,7 +60,7 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self, number: int, share: float) -> None:
-        """Update from the gradients; `number` counts from 1, `share` scales the learning rates."""
+        """Update the weights from their gradients. `number` counts from 1, and `share` scales the learning rates."""
         config = self.config
         rest = config.adamw_learning_rate if config.optimizer == "muon" else config.learning_rate
         by_moments: dict[bool, list[str]] = {True: [], False: []}
@@ -73,7 +73,7 @@ class Optimizer:
         self._move_orthogonally(share * config.learning_rate)
 
     def _move_orthogonally(self, rate: float) -> None:
-        """Muon: Nesterov's step along a running mean, whose size does not matter."""
+        """Move by Muon: a Nesterov step along an orthogonalised running mean, whose size has no effect."""
         for name, update in self.processes.owned(self._mean_gradients(), orthogonalise):
             spread = self.parameters[name]
             scale = math.sqrt(max(1.0, spread.shape[0] / spread.shape[1]))
@@ -109,12 +109,12 @@ class Optimizer:
 
 
 def _is_inner_matrix(name: str, parameter: Tensor) -> bool:
-    """In a numbered block, whatever that is called: layers.0, layer.0, h.0. A table of biases is no such matrix."""
+    """Return whether it is a matrix in a numbered block, such as layers.0, layer.0 or h.0, and not a bias table."""
     return parameter.ndim == 2 and re.search(r"\.\d+\.", name) is not None and "relative_attention_bias" not in name
 
 
 def rate_share(step: int, config: TrainConfig, steps: int) -> float:
-    """Share of the learning rate at a step: linear warm-up, a plateau, and a fall to zero after the last."""
+    """Return the share of the learning rate at a step: linear warm-up, a plateau, and a fall to zero after the last."""
     warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
     left = min(1.0, (steps - step) / (steps * config.decay_share))
     match config.schedule:

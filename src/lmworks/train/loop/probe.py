@@ -1,9 +1,9 @@
 """Time and memory of a training on this machine, measured with the trainer itself on made-up data.
 
-`python -m lmworks.train.loop.probe ASKED` takes JSON: `chain`, the configs of a model and before it of those that it
-begins with; `vocab_size`; `steps`; `most_threads`, among which it may choose; `started`, the monotonic time of the
-call. It prints one JSON line, and ends when its standard input closes. In a process of its own, the memory is that of
-training.
+`python -m lmworks.train.loop.probe ASKED` takes JSON. `chain` has the configs of a model's bases and, as the last one,
+its own. Other fields are `vocab_size`, `steps`, `most_threads` (the largest number to try) and `started` (monotonic
+time of the call). It prints one JSON line, and ends when its standard input closes. It runs in its own process, so
+that the measured memory is that of training.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from lmworks.train.loop.train import train
 from lmworks.train.objectives import objective_of
 
 TURNS, PRODUCTS = 9, 20
-"""About a second on two cores."""
+"""Numbers of timed turns, and of products per turn. They take about a second on two cores."""
 VALIDATIONS = 3
 MADE_UP_PROMPT = " ".join(f"w{number}" for number in range(3, 20))
-"""As long as a title or a short question."""
+"""Prompt as long as a title or a short question."""
 
 
 class _Nowhere:
-    """Neither journal nor progress: a rehearsal is not continued and not watched."""
+    """A journal and progress that store nothing, because nobody continues or watches a rehearsal."""
 
     def records(self) -> list[dict[str, Any]]:
         return []
@@ -61,8 +61,8 @@ def rehearse(
 ) -> dict[str, float]:
     """Train the last of a chain of models for `steps` steps, with validations and checkpoints.
 
-    With `most_threads`, threads are chosen. Returns the measurements of `train`, `begin_seconds` (making and saving the
-    model), `sample_seconds`, `threads`, and the peak memory of the process.
+    With `most_threads`, the number of threads is chosen. Returns the measurements of `train`, `begin_seconds` (making
+    and saving the model), `threads`, and the peak memory of the process.
     """
     *before, config = chain
     device, threads = find_device(config.device), most_threads or int(config.threads)
@@ -109,7 +109,7 @@ def synthetic_prompts(folder: Path) -> Handle:
 
 
 def synthetic_tokenizer(folder: Path, vocab_size: int) -> TokenizerFolder:
-    """Words that mean nothing, as many as the real one will have."""
+    """Return a tokenizer with `vocab_size` made-up words, as many as the real one will have."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
     words = [*SPECIAL_TOKENS, UNKNOWN, *(f"w{number}" for number in range(vocab_size))][:vocab_size]
@@ -121,9 +121,9 @@ def synthetic_tokenizer(folder: Path, vocab_size: int) -> TokenizerFolder:
 
 
 def useful_threads(most: int, data_type: torch.dtype) -> int:
-    """`most` or 1: on a shared machine the other cores may be somebody else's, and threads that wait are slow.
+    """Return the faster number of threads: `most` or 1. On a shared machine, threads can wait for busy cores.
 
-    Products of a small model's size are timed in turns, so that a disturbance meets both.
+    Both numbers are timed in turns, on products of a small model's size, so that a disturbance affects both.
     """
     left, right = torch.ones(2048, 256, dtype=data_type), torch.ones(256, 768, dtype=data_type)
     times: dict[int, list[float]] = {1: [], most: []}

@@ -1,4 +1,4 @@
-"""One training run: steps, validations, samples and checkpoints, from where it stands to its end."""
+"""One training run: steps, validations, samples and checkpoints, from its current position to the end."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from lmworks.train.objectives import objective_of
 
 WATCHED_PROMPTS = 2
 WATCHED_TOKENS = 96
-"""Long enough for a first paragraph."""
+"""Maximum number of tokens in a watched answer, enough for a first paragraph."""
 PUBLISHED = "checkpoints"
 """Folder of published checkpoints beside a model."""
 
@@ -56,11 +56,11 @@ class RunInputs:
     validation: Shards | None = None
     watch: Handle | None = None
     judges: Sequence[ModelFolder] = ()
-    """Models that tell what answers are worth, or teach."""
+    """Models that reward answers, or a teacher."""
 
 
 class Run(MeasuredRun):
-    """One training run: everything that is made from the config, and where it stands."""
+    """One training run, with all objects that are made from its config, and its current position."""
 
     def __init__(self, config: TrainConfig, inputs: RunInputs, out: Path, context: Context, *, compiled: bool) -> None:
         self.config, self.context, self.tokenizer = config, context, inputs.tokenizer.open()
@@ -114,10 +114,10 @@ class Run(MeasuredRun):
         self.patience_ended = False
         self.seconds: list[float] = []
         self.spent: dict[str, list[float]] = defaultdict(list)
-        """Seconds beside the steps, by part."""
+        """Seconds outside the steps, by part."""
 
     def _require_fit(self, base: ModelFolder | None) -> None:
-        """Raise GateRefused where the training does not fit, as far as the model's shape is known."""
+        """Raise GateRefused if the training does not fit in memory. Models of unknown shape are not checked."""
         try:
             shape = (
                 self.config.tuned_shape(shape_of(base.path)) if base else self.config.shape(self.tokenizer.vocab_size)
@@ -128,13 +128,13 @@ class Run(MeasuredRun):
 
     @staticmethod
     def _on_device(model: Trainable, device: torch.device) -> Trainable:
-        """Move all that is computed with, and all that is learned, which may be beside it."""
+        """Move the network and the trained module, which can be separate, to a device."""
         for part in (model.network, model.module):
             part.to(device)
         return model
 
     def _begun(self, base: ModelFolder | None) -> Position:
-        """Where this run was stopped, or where it branches off, or the beginning."""
+        """Return the position where this run was stopped, or where it branches off, or the start."""
         position, branch = self.checkpoints.restore(self._require_stored), self.config.branch_step
         if branch and base and not position.step:
             position = self.checkpoints.branch_from(base.path / PUBLISHED, branch)
@@ -147,11 +147,11 @@ class Run(MeasuredRun):
         return position
 
     def _require_stored(self, position: Position) -> None:
-        """Raise ValueError if the objective cannot go on from here."""
+        """Raise ValueError if the objective cannot continue from this position."""
         self.objective.require_stored(position.step)
 
     def _mixed(self, rows: PackedRows) -> PackedRows:
-        """Rows with the order in which the parts of a mixture are read, which is told."""
+        """Return rows with the order in which the parts of a mix are read, and log this order."""
         if self.config.proportions is None:
             return rows
         mixture = Mixture(self.config.proportions, rows.parts, self.steps * self.config.rows_per_step)
@@ -160,7 +160,7 @@ class Run(MeasuredRun):
         return replace(rows, mixture=mixture)
 
     def go(self) -> None:
-        """All steps that are left."""
+        """Train for all remaining steps."""
         config, tokens = self.config, self.config.rows_per_step * self.config.sequence_length
         self.context.progress.start(self.steps * tokens, "tokens")
         if self.unseen and not self.position.validations:
@@ -211,7 +211,7 @@ class Run(MeasuredRun):
             self.checkpoints.take_weights(WITHIN, self.weights)
 
     def _stop_if_asked(self) -> None:
-        """Save and raise Stopped if the user asked for it: nothing that was computed is lost."""
+        """Save the state and raise Stopped if the user stopped the run."""
         asked = None
         try:
             self.context.check_stop()
@@ -224,13 +224,13 @@ class Run(MeasuredRun):
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
-        """Count the time of what is done inside towards a part."""
+        """Add the time that is spent inside the context to a part."""
         began = time.perf_counter()
         yield
         self.spent[part].append(time.perf_counter() - began)
 
     def step(self, step: int) -> dict[str, Any]:
-        """One optimizer step; what the history tells of it. Raises LmworksError if its gradient is not finite."""
+        """Do one optimizer step and return its history line. Raises LmworksError if its gradient is not finite."""
         torch.manual_seed(self.config.seed * 1_000_003 + step)
         self.model.learn(True, label_smoothing=self.config.label_smoothing)
         total = weight = 0.0
@@ -247,8 +247,8 @@ class Run(MeasuredRun):
         self.processes.add_gradients(self.model.module)
         if not step and not math.isfinite(total):
             raise LmworksError(
-                "step 1: the loss is not a number before anything was learned: the weights of `from` are too large, or "
-                "data_type too narrow for them; take another model, or float32"
+                "step 1: the loss is not a number before any update: the weights of `from` are too large, or data_type "
+                "is too narrow for them; use another model, or data_type float32"
             )
         norm = self._divide_and_clip(max(weight, 1.0))
         if not math.isfinite(norm):  # clipping bounds the others
@@ -280,7 +280,7 @@ class Run(MeasuredRun):
         return norm
 
     def _is_stale(self, validation_loss: float) -> bool:
-        """Return whether `patience` is at its end; the best weights so far are kept, for it or for `keep_best`."""
+        """Return whether `patience` has run out. With it, or `keep_best`, store the weights if they are the best."""
         position, patience = self.position, self.config.patience
         if patience is None and not self.config.keep_best:
             return False
@@ -290,9 +290,9 @@ class Run(MeasuredRun):
         return patience is not None and position.step - position.best_step >= patience * self.config.validation_steps
 
     def sample(self) -> None:
-        """Answer the watched prompts with the weights as they are now; personal data in them is hidden.
+        """Answer the watched prompts with the current weights. Personal data in prompts and answers are masked.
 
-        Those that leave no room for an answer are told, and watched no longer.
+        Prompts that leave no room for an answer are counted in the log, and no longer watched.
         """
         step, lost = self.position.step, list[BeyondContext]()
         model = self.whole_model()
@@ -318,9 +318,9 @@ class Run(MeasuredRun):
             self.context.progress.sample(records[0]["prompt"], records[0]["text"])
 
     def whole_model(self, device: torch.device | None = None) -> Trainable:
-        """Return the model as one process has it: itself, or one made of what all processes hold.
+        """Return the whole model: the run's own, or, with several processes, a new one made of all their parts.
 
-        That one is on `device`; unset, on the device of this run if it fits there beside the run, else on the host.
+        The new model is on `device`. By default it is on the run's device if it fits there, and on the host otherwise.
         """
         if self.processes.mesh is None:
             return self.model
@@ -335,7 +335,7 @@ class Run(MeasuredRun):
         return model
 
     def result(self) -> Result:
-        """Counts, the last validation loss, and how fast it went."""
+        """Return counts, figures such as the last validation loss, the verdict, and the measured speed."""
         tokens = self.config.rows_per_step * self.config.sequence_length
         figures, examples = self._validation_figures(), list[dict[str, str]]()
         drawn = self.objective.figures(self.position.history)

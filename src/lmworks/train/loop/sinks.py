@@ -10,22 +10,22 @@ from typing import Protocol
 
 
 class Sink(Protocol):
-    """Takes what a run tells. `place` is what the recipe says: a folder, a file, an address or a project."""
+    """Receiver of a run's values. `place` is from the recipe: a folder, a file, an address or a project."""
 
     def __init__(self, place: str, name: str, config: Mapping[str, object]) -> None: ...
 
     def values(self, step: int, values: Mapping[str, float]) -> None:
-        """Numbers after a step."""
+        """Write the numbers of a step."""
 
     def text(self, step: int, title: str, text: str) -> None:
-        """A sample, and what it answers."""
+        """Write a sample, with the prompt as title."""
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """End the output. No more values follow."""
 
 
 class JsonLines:
-    """One JSON line a step. `place` is a file; a line is flushed once it is written, so that others can follow."""
+    """One JSON line per step. `place` is a file. Each line is flushed at once, so that other programs can follow."""
 
     def __init__(self, place: str, name: str, config: Mapping[str, object]) -> None:
         Path(place).parent.mkdir(parents=True, exist_ok=True)
@@ -34,11 +34,11 @@ class JsonLines:
             self._write({"run": name, "config": dict(config)})
 
     def values(self, step: int, values: Mapping[str, float]) -> None:
-        """`{"step": 7, "loss": 2.31, …}`"""
+        """Write a line such as `{"step": 7, "loss": 2.31, …}`."""
         self._write({"step": step, **values})
 
     def text(self, step: int, title: str, text: str) -> None:
-        """`{"step": 7, "prompt": …, "text": …}`"""
+        """Write a line such as `{"step": 7, "prompt": …, "text": …}`."""
         self._write({"step": step, "prompt": title, "text": text})
 
     def close(self) -> None:
@@ -54,7 +54,7 @@ class JsonLines:
 
 
 class MLflow:
-    """An MLflow tracking server, or a folder. `place` is a tracking URI; the run is named as the step."""
+    """An MLflow tracking server, or a folder. `place` is a tracking URI. The run has the name of the recipe's step."""
 
     def __init__(self, place: str, name: str, config: Mapping[str, object]) -> None:
         from mlflow import MlflowClient
@@ -71,7 +71,7 @@ class MLflow:
             self._client.log_metric(self._run, name, value, step=step)
 
     def text(self, step: int, title: str, text: str) -> None:
-        """A text file a step."""
+        """Write one text file per training step."""
         self._client.log_text(self._run, f"{title}\n\n{text}\n", f"samples/{step:06d}.txt")
 
     def close(self) -> None:
@@ -79,7 +79,7 @@ class MLflow:
 
 
 class TensorBoard:
-    """Event files. `place` is a folder; each run writes into one below it, named as the step."""
+    """Event files of TensorBoard. `place` is a folder. Each run has a subfolder with the name of the recipe's step."""
 
     def __init__(self, place: str, name: str, config: Mapping[str, object]) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -98,7 +98,7 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """Weights & Biases. `place` is a project; key and server are taken from the environment, as it documents."""
+    """Weights & Biases. `place` is a project. Key and server come from the environment variables that it documents."""
 
     def __init__(self, place: str, name: str, config: Mapping[str, object]) -> None:
         import wandb
@@ -109,7 +109,7 @@ class WeightsAndBiases:
         self._run.log(dict(values), step=step)
 
     def text(self, step: int, title: str, text: str) -> None:
-        """The newest sample, in the run's summary."""
+        """Write the newest sample into the run's summary."""
         self._run.summary[title] = text
 
     def close(self) -> None:

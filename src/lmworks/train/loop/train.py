@@ -48,9 +48,9 @@ def train(
 ) -> Result:
     """Train a model and write its folder, with `history.jsonl`, `samples.jsonl`, `training.json` and `checkpoints`.
 
-    `rewards` are models that judge its answers, `teacher` one that is learned from.
+    `rewards` are models that judge its answers, and `teacher` is a model to learn from.
 
-    A run that was killed goes on from its last checkpoint and ends with the same bytes as one that was not.
+    A killed run continues from its last checkpoint, and ends with the same bytes as a run without a break.
     """
     from lmworks.train.loop.run import Run, RunInputs
 
@@ -103,7 +103,7 @@ def first_step(
 
 
 def _kept_settings(config: TrainConfig, context: Context) -> dict[str, Any]:
-    """Threads and compile change bits, so a continued run keeps those that it began with."""
+    """Return the settings `threads` and `compile`. They change bits, so a continued run keeps its first values."""
     for record in context.journal.records():
         if "threads" in record:
             return record

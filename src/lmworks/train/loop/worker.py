@@ -1,7 +1,7 @@
-"""One process of a run that has several: `torchrun … -m lmworks.train.loop.worker JOB`.
+"""One process of a run with several processes: `torchrun … -m lmworks.train.loop.worker JOB`.
 
-JOB is a JSON file of `launch.py`: the config, the inputs' folders and digests, and the folders to write into, which all
-processes see. The first writes them, and says on its standard output how far the run is, a JSON line each time.
+JOB is a JSON file of `launch.py` with the config, the inputs' folders and digests, and the output folders, which all
+processes can see. Only the first process writes there. It prints the run's progress as JSON lines.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lmworks.train.loop.train import train
 
 
 class Told:
-    """Progress as JSON lines of the first process; the others say nothing."""
+    """Progress as JSON lines of the first process. Other processes print nothing."""
 
     def __init__(self, heard: bool) -> None:
         self._heard = heard
@@ -52,7 +52,7 @@ class Told:
 
 
 class Following:
-    """The journal as the others see it: what the first has written by now."""
+    """Read-only journal of the other processes, with the records that the first process has written so far."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -61,11 +61,11 @@ class Following:
         return [json.loads(line) for line in self._path.read_text().splitlines()] if self._path.exists() else []
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """The first does."""
+        """Do nothing, because the first process appends the record."""
 
 
 def main(path: str) -> None:
-    """Take part in a run. A fault that would come again is written down; any other end has the run started again."""
+    """Take part in a run. Write an LmworksError to the result file. After any other failure, the run starts again."""
     end_with_parent()
     job = json.loads(Path(path).read_text())
     config = from_record(job["config"])
@@ -102,7 +102,7 @@ def main(path: str) -> None:
 
 
 def raise_if_asked(stop: Path) -> None:
-    """Raise Stopped once the process that started this one asks for it."""
+    """Raise Stopped if the launching process has created the file `stop`."""
     if stop.exists():
         raise Stopped("asked to stop")
 

@@ -1,6 +1,6 @@
-"""Objectives of training: the config of each, which names the file that trains.
+"""Objectives of training. The config of each names the class that trains.
 
-Imports no torch: recipes are read with these classes.
+This module imports no torch, because recipes are read with these configs.
 """
 
 from __future__ import annotations

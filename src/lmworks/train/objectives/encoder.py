@@ -1,4 +1,4 @@
-"""Tell what stands at positions of a text: hidden tokens, one label of the whole, or one of each token."""
+"""Objectives for encoders: predict masked tokens, one label per text, or one label per token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lmworks.train.families.decoder import begin_native
 from lmworks.train.families.encoder import HIDDEN, EncoderObjective, labels_of
 
 ASKED, MASKED, RANDOM = 0.15, 0.8, 0.1
-"""Share of tokens asked for, and of these, hidden and replaced; the rest stay (Devlin et al. 2019, section 3.1)."""
+"""Share of tokens to predict, and, of these, masked and randomly replaced (Devlin et al. 2019, section 3.1)."""
 
 
 class MaskedLM(EncoderObjective):
@@ -27,7 +27,7 @@ class MaskedLM(EncoderObjective):
     auto_class = "AutoModelForMaskedLM"
 
     def batch_of(self, numbers: Any, step: int) -> TextBatch:
-        """Rows with some tokens hidden, by draws from (seed, step) alone."""
+        """Return rows with some tokens masked. The draws depend only on the seed and the step."""
         draws = np.random.default_rng([self.seed, step + 1])
         tokens, weights, _ = self.arrays(numbers)
         asked = (draws.random(tokens.shape) < ASKED) & (weights > 0)
@@ -49,7 +49,7 @@ class SequenceClassification(EncoderObjective):
     def begin(
         cls, config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Trainable:
-        """Return the base with a head for labels: a decoder of ours, or an encoder."""
+        """Return the base with a head for labels. It is a decoder on lmworks's engine, or an encoder."""
         if base and is_native(base.path):
             told, frame = labels_of(rows), frame_of(tokenizer)
             return begin_native(config, base, rows, tokenizer, compiled=compiled, labels=told, frame=frame)
@@ -57,7 +57,7 @@ class SequenceClassification(EncoderObjective):
 
     @staticmethod
     def write_synthetic(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
-        """Random texts of two tokens and more, framed; the token that begins one has its label."""
+        """Write random texts with begin and end tokens. The token that begins a text has its label."""
         tokens = synthetic_tokens(sequence_length, rows, tokenizer)
         tokens[:, -1] = tokenizer.end_of_text_id
         begins = tokens == tokenizer.end_of_text_id
@@ -73,11 +73,11 @@ class TokenClassification(EncoderObjective):
 
     @staticmethod
     def write_synthetic(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
-        """Random tokens; each has a label but those that begin texts."""
+        """Write random tokens. Each has a label, except those that begin texts."""
         tokens = synthetic_tokens(sequence_length, rows, tokenizer)
         _write_labelled(out, tokens, (tokens != tokenizer.end_of_text_id).astype(np.int64), tokenizer)
 
 
 def _write_labelled(out: Path, tokens: Ids, weights: Ids, tokenizer: Tokenizer) -> None:
-    """Two labels, the fewest that there can be: their number hardly tells in time or memory."""
+    """Write rows with two labels. The number of labels hardly changes time or memory."""
     write_synthetic_rows(out, tokens, weights, tokenizer, (("even", "odd"), tokens % 2))

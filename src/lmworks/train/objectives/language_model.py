@@ -1,4 +1,4 @@
-"""Predict tokens of documents or of the assistant: those that came, or what a larger model expects of them."""
+"""Objectives that predict tokens of documents or of the assistant, or a larger model's probabilities for them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CausalLM(DecoderObjective):
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
-        """Documents to be continued from their first line."""
+        """Return documents that the model continues from their first line."""
         found = []
         for document in islice(Documents(handle.path, handle.digest).iterate(), count):
             title, _, rest = document.text.partition("\n")
@@ -48,7 +48,7 @@ class Distillation(DecoderObjective):
     )
 
     def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
-        """Open the teacher. Raises LmworksError for one that reads and writes other tokens."""
+        """Open the teacher. Raises LmworksError if it has another tokenizer."""
         (folder,) = judges
         theirs = TokenizerFolder(folder.path, "").open()
         if theirs.digest != tokenizer.digest:
@@ -62,11 +62,11 @@ class Distillation(DecoderObjective):
         self.teacher.network.requires_grad_(False).eval().to(model.output_weight.device)
 
     def trivial(self, unseen: Sequence[Any]) -> tuple[str, list[dict[str, float]]]:
-        """None: nobody knows the divergence of a guess from the teacher."""
+        """Return no baseline, because the divergence of a trivial prediction from the teacher is not known."""
         return "", []
 
     def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
-        """Both, by `label_share`; only trained positions go through the output matrices."""
+        """Return both losses, weighted by `label_share`. Only trained positions go through the output matrices."""
         (trained,) = batch.weights[:, 1:].flatten().nonzero(as_tuple=True)
         targets, weights = (each[:, 1:].flatten()[trained] for each in (batch.tokens, batch.weights))
         hidden = model.hidden(batch).flatten(0, 1)[trained]

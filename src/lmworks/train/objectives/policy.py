@@ -1,4 +1,4 @@
-"""Rollouts: answers that the model itself gives, what they are worth, and how they are learned from.
+"""Rollouts: answers that the trained model writes, their rewards, and how the model learns from them.
 
 Axes: P prompts, G answers to each, R = P·G answers (rows), T time, K rewards.
 """
@@ -34,15 +34,15 @@ from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder
 from lmworks.train.loop.fit import TEACH
 
 DEAD_ROLLOUTS, DEAD_ANSWERS = 4, 256
-"""Without two answers of unlike worth to one prompt. Of so many, one in a hundred is right in 92 % of cases."""
+"""Least rollouts and answers of equal reward for a dead reward. If 1 % are right, 256 have one in 92 % of cases."""
 COMPARED_ANSWERS = 64
-"""At the least, of the first and of the last, to tell whether they became longer or alike."""
+"""Least number of first and of last answers that are compared, to see whether they became longer or more alike."""
 ALIKE = 1e-9
-"""Rewards that differ by less are the same sum in another order."""
+"""Difference below which two rewards are equal. Sums in another order can differ this much."""
 
 
 class Chats(Batch):
-    """Rows of one chat each, and filling."""
+    """Rows with one chat each, and padding."""
 
     def segments(self, begin: int) -> tuple[Tensor, Tensor]:
         return segments_of(torch.arange(self.inputs.shape[1], device=self.tokens.device).expand_as(self.inputs) == 0)
@@ -50,46 +50,46 @@ class Chats(Batch):
 
 @dataclass(frozen=True)
 class Prompts(Chats):
-    """With the number of each row."""
+    """Chats with the number of each row."""
 
     numbers: Tensor
 
 
 @dataclass(frozen=True)
 class Rollout(Chats):
-    """Answers, a row each behind its prompt, and all that is known of them when they are drawn.
+    """Rows with a prompt and an answer each, and values that were computed when the answers were drawn.
 
-    Those to one prompt stand together. Weights are 1 at the tokens of the answer, its end included.
+    Answers to one prompt are next to each other. Weights are 1 at the tokens of the answer, including its end token.
     """
 
     drawn: Tensor
-    """[R,T] ln p of the answer's tokens as targets when they were drawn, by the engine; 0 elsewhere."""
+    """ln p [R,T] of the answer's tokens from the engine that drew them, and 0 elsewhere."""
     before: Tensor
-    """[R,T] the same by the trainer's forward pass, before anything is learned from them."""
+    """ln p [R,T] of these tokens from the trainer's forward pass, before it learns from them."""
     reference: Tensor
-    """[R,T] the same by the model that the run began with."""
+    """ln p [R,T] of these tokens from the initial model of the run."""
     rewards: Tensor
-    """[R,K] weighted."""
+    """Weighted rewards [R,K]."""
     shown: Tensor
-    """[R,S] of rewards without a weight, from which nothing is learned."""
+    """Rewards [R,S] of weight 0, from which nothing is learned."""
     unscored: Tensor
-    """[R] 1 for an answer on which a reward failed, which then says 0, else 0."""
+    """Tensor [R] with 1 for an answer on which a reward failed and gave 0, else 0."""
     distinct: Tensor
-    """[R] 1 / number of equal answers in its group, so that the sum counts distinct answers."""
+    """Tensor [R] with 1 / number of equal answers in the group, so that the sum counts distinct answers."""
     teaching: Tensor
-    """[R] 1 if an answer is worth more or less than those it is compared with, else 0."""
+    """Tensor [R] with 1 if the answers that are compared with each other have different rewards, else 0."""
 
     @property
     def answered(self) -> Tensor:
-        """[R,T] which targets are tokens of the answer."""
+        """Mask [R,T] of the targets that are tokens of the answer."""
         return self.weights[:, 1:] > 0
 
 
 class PolicyObjective(DecoderObjective):
     """Draws answers, scores and stores them, and learns from them for `epochs` steps.
 
-    A rollout is a function of (weights, prompts, seed, its number). It is stored in the scratch folder before it is
-    learned from, so that a run that continues in its midst finds it.
+    A rollout depends only on weights, prompts, seed and its number. It is stored in the scratch folder before training
+    on it starts, so that a run can continue in the middle of it.
     """
 
     mean_over = "answer"
@@ -98,11 +98,11 @@ class PolicyObjective(DecoderObjective):
     needs_reference = True
     # Answers must be drawn together, each with a seed of its own.
     ours_alone = (
-        "{} draws answers with the engine, which computes Llama, Mistral, Qwen2 and Qwen3; begin with one of those"
+        "{} draws answers with the engine, which runs only Llama, Mistral, Qwen2 and Qwen3; start from one of these"
     )
     learned_from: ClassVar[type[Rollout]]
     validation_measure: tuple[str, str] | None = (
-        "mean reward of greedy answers to validation prompts, with the sign turned",
+        "negated mean reward of greedy answers to validation prompts",
         "reward",
     )
     config: PolicyConfig
@@ -111,14 +111,14 @@ class PolicyObjective(DecoderObjective):
         super().__init__(rows, config)
         if config.best_by:
             self.validation_measure = (
-                f"{config.best_by} of greedy answers, which looks on, with the sign turned",
+                f"negated {config.best_by} of greedy answers, a reward of weight 0",
                 "reward",
             )
         self.number = -1
         self.rollout: Rollout | None = None
 
     def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
-        """Open the rewards, and see what earlier runs have drawn."""
+        """Open the rewards, and find the rollouts that earlier runs have stored."""
         self.tokenizer, self.context = tokenizer, context
         folders = dict(zip(self.config.judges, judges, strict=True))
         device = str(model.output_weight.device)
@@ -126,9 +126,9 @@ class PolicyObjective(DecoderObjective):
         self.stored = {record["rollout"] for record in context.journal.records() if "rollout" in record}
 
     def finished(self, history: Sequence[Mapping[str, float]]) -> str | None:
-        """Return whether the model has come too far from the one that it began as, or nothing is left to learn.
+        """Return why training ends: the model is too far from its base, or answers no longer differ in reward.
 
-        Raises LmworksError where no reward has ever told one answer from another.
+        Raises LmworksError if the rewards of the answers to a prompt have never differed.
         """
         limit, line = self.config.kl_limit, history[-1]
         if limit is not None and line["kl"] > limit:
@@ -142,42 +142,42 @@ class PolicyObjective(DecoderObjective):
             f"({len(told) // self.config.epochs * self.rows_per_step} answers; mean reward {worth:.3f})"
         )
         if any(each.get("teaching") for each in history):
-            return f"{words}: nothing more is learned of them"
+            return f"{words}: nothing more is learned from them"
         names = ", ".join(each.name for each in self.config.rewards if each.weight)
         raise LmworksError(
-            f"{words}, and never otherwise: the reward is dead ({names}), and nothing was learned. Look at what the "
-            "model answers (`lmworks check`); ask for less (rewards of kind `regex` or `length` beside what is exact), "
-            "take easier prompts, a larger group_size or answer_tokens, or tune the model to answer first"
+            f"{words}, and in all earlier ones: the reward is dead ({names}), and nothing was learned. Look at the "
+            "model's answers (`lmworks check`). Then add easier rewards (kind `regex` or `length`), take easier "
+            "prompts, a larger group_size or answer_tokens, or tune the model to answer first"
         )
 
     @property
     def _dead_steps(self) -> int:
-        """After so many steps without a difference a reward is dead."""
+        """Number of steps without different rewards after which a reward is dead."""
         rollouts = max(DEAD_ROLLOUTS, -(-DEAD_ANSWERS // self.rows_per_step))
         return int(rollouts * self.config.epochs)
 
     def is_within(self, step: int, metrics: Mapping[str, float], weight: float) -> bool:
-        """Where answers were drawn by these very weights, and not too far from where it began."""
+        """Return whether the step's weights drew its answers, and are within `kl_limit` of the base."""
         limit = self.config.kl_limit
         return limit is not None and step % self.config.epochs == 0 and metrics["kl"] <= limit * weight
 
     def figures(self, history: Sequence[Mapping[str, float]]) -> list[Figure]:
-        """Return how many groups had answers to learn from."""
+        """Return the share of groups whose answers had different rewards, and the side effects of training."""
         told = [line["teaching"] for line in history if "teaching" in line]
         groups = len(told) // self.config.epochs * (self.rows_per_step // self.config.group_size)
         if not groups:
             return []
         share = sum(told) / len(told)
-        method = "share of groups of answers to one prompt, over all rollouts, that were not all worth the same; Wilson"
+        method = "share of groups of answers to one prompt, over all rollouts, with different rewards; Wilson interval"
         if self.config.group_size == 1:
-            method = "share of rollouts whose answers were not all worth the same; Wilson interval"
+            method = "share of rollouts whose answers had different rewards; Wilson interval"
             groups = len(told) // self.config.epochs
         ends = wilson(share * groups, groups)
         taught = Figure(name=TEACH, value=share, n=groups, method=method, interval=ends)
         return [taught, *self._courses(history)]
 
     def _courses(self, history: Sequence[Mapping[str, float]]) -> Iterator[Figure]:
-        """Yield the side effects of a cheated reward: last answers compared with first answers."""
+        """Yield signs that the model cheats a reward: the length and variety of last answers relative to the first."""
         rollouts = history[:: self.config.epochs]
         few = max(-(-COMPARED_ANSWERS // self.rows_per_step), len(rollouts) // 10)
         if 2 * few > len(rollouts):
@@ -185,7 +185,7 @@ class PolicyObjective(DecoderObjective):
         for name, what in (("growth of answers", "answer_tokens"), ("unlike answers left", "distinct")):
             first, last = (sum(line[what] for line in part) / few for part in (rollouts[:few], rollouts[-few:]))
             answers = few * self.rows_per_step
-            method = f"mean `{what}` of the last {answers} answers drawn over that of the first"
+            method = f"mean `{what}` of the last {answers} drawn answers, divided by that of the first"
             yield Figure(name=name, value=last / first, n=answers, method=method)
 
     def selection_loss(self, measured: Mapping[str, float]) -> float:
@@ -194,7 +194,7 @@ class PolicyObjective(DecoderObjective):
         return -measured[f"validation_{judge} reward"] if judge else super().selection_loss(measured)
 
     def batch(self, step: int, model: Any) -> Rollout:
-        """Return the answers of this step: stored ones, or new ones of the model as it is."""
+        """Return the answers of this step: stored ones, or new ones that the current model draws."""
         number = step // self.config.epochs
         if number != self.number or self.rollout is None:
             self.require_stored(step)
@@ -209,7 +209,7 @@ class PolicyObjective(DecoderObjective):
         return self.rollout
 
     def require_stored(self, step: int) -> None:
-        """Raise ValueError if a rollout was damaged in whose midst the step lies; at its first, it is drawn again."""
+        """Raise ValueError if this step is inside a damaged rollout. At its first step, a rollout is drawn again."""
         number, rest = divmod(step, self.config.epochs)
         if number in self.stored:
             try:
@@ -229,7 +229,7 @@ class PolicyObjective(DecoderObjective):
         ]
 
     def loss(self, model: Any, batch: Rollout) -> tuple[Tensor, float, dict[str, float]]:
-        """Sum over answers of what is to fall, and sums of what the history tells."""
+        """Return the sum of losses over answers, and sums of the metrics in the history."""
         losses, more = self.rollout_losses(model, batch)
         length = batch.answered.sum(1)
         metrics = {
@@ -246,15 +246,15 @@ class PolicyObjective(DecoderObjective):
 
     @abstractmethod
     def weigh(self, model: Any, rollout: Rollout) -> Rollout:
-        """Return the rollout with all that is learned from it, as `learned_from` has it; nothing is learned yet."""
+        """Return the rollout as `learned_from`, with the values that its losses need. This trains nothing."""
 
     @abstractmethod
     def rollout_losses(self, model: Any, rollout: Any) -> tuple[Tensor, dict[str, float]]:
-        """[R] losses of a part of a rollout, and sums over answers of what the history tells."""
+        """Return losses [R] of a part of a rollout, and sums over answers of metrics for the history."""
 
     @staticmethod
     def write_synthetic(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
-        """Prompts of half a row; the answer to compare with is nothing but its end."""
+        """Write prompts of half a row. The data's answer is only an end token."""
         place = sequence_length // 2
         tokens = np.full((rows, sequence_length + 1), tokenizer.end_of_text_id)
         tokens[:, 1:place] = np.random.default_rng(0).integers(3, tokenizer.vocab_size, (rows, place - 1))
@@ -270,7 +270,7 @@ class PolicyObjective(DecoderObjective):
         return Prompts(batch.tokens, batch.weights, torch.from_numpy(np.asarray(numbers, np.int64)))
 
     def _roll_out(self, number: int, model: TrainableDecoder) -> Rollout:
-        """Draw answers to the prompts of this number, and find all that is kept of them."""
+        """Draw answers to the prompts of a rollout, and compute the values that are stored with them."""
         group = self.config.group_size
         prompts = self.rows_per_step // group
         chosen = self.rows.numbers(self.seed, number * prompts, prompts)
@@ -296,7 +296,7 @@ class PolicyObjective(DecoderObjective):
         return self.weigh(model, Rollout(tokens, weights, drawn[:, 1:].contiguous(), *found))
 
     def found(self, what: Callable[[Any, Batch], Tensor], model: TrainableDecoder, rows: Batch) -> Tensor:
-        """[R,T] found in the parts in which a step finds it, so that the first finds the very same."""
+        """Return `what` [R,T], computed in micro-batches as in a step, so that the first step gets identical values."""
         device = model.output_weight.device
         parts = Chats(rows.tokens, rows.weights).split(self.config.micro_batch_rows)
         return torch.cat([what(model, part.to(device)).detach().cpu() for part in parts])
@@ -311,7 +311,7 @@ class PolicyObjective(DecoderObjective):
         return engine.generate([prompt for prompt, _ in self._asked(batch)], sampling)
 
     def _rewards(self, answers: Sequence[Generation], batch: Prompts) -> tuple[Tensor, Tensor, Tensor]:
-        """[R,K] of those with a weight, weighted, [R,S] of those without, as they are, and [R] on which one failed."""
+        """Return weighted rewards [R,K], those of weight 0 [R,S], and for which answers a reward failed [R]."""
         judged = [
             Answer(
                 answer.text.strip(),
@@ -339,7 +339,7 @@ class PolicyObjective(DecoderObjective):
         return torch.tensor(learned).T.contiguous(), others, failed.clamp(max=1)
 
     def _by_name(self, rewards: Tensor, shown: Tensor) -> dict[str, float]:
-        """Sums of all rewards with a weight, of each where there are several, and of those without."""
+        """Return the sum of all weighted rewards, of each one if there are several, and of each of weight 0."""
         every = list(zip(names_of(self.config.rewards), self.config.rewards, strict=True))
         learned = [name for name, reward in every if reward.weight]
         others = [name for name, reward in every if not reward.weight]
@@ -349,19 +349,19 @@ class PolicyObjective(DecoderObjective):
 
 
 def answer_log_probabilities(model: TrainableDecoder, batch: Batch, hidden: Tensor | None = None) -> Tensor:
-    """[R,T] ln p of the answers' tokens, 0 elsewhere; gradients stay on, since a pass without is compiled anew."""
+    """Return ln p of the answers' tokens, 0 elsewhere [R,T]. Gradients stay on, to avoid another compilation."""
     where = batch.weights[:, 1:] > 0
     states = (model.hidden(batch) if hidden is None else hidden)[where]
     return spread(model.log_probabilities(states, batch.tokens[:, 1:][where]), where)
 
 
 def spread(values: Tensor, where: Tensor) -> Tensor:
-    """[N] values at the N places of a mask [R,T], 0 elsewhere."""
+    """Return a tensor [R,T] with the values [N] at the N true places of a mask, and 0 elsewhere."""
     return torch.zeros(where.shape, device=values.device).masked_scatter(where, values)
 
 
 def clipped_objective(ratio: Tensor, advantages: Tensor, clip_range: float) -> tuple[Tensor, Tensor]:
-    """Return the objective to maximise (Schulman et al. 2017, equation 7), and where it is clipped. Any shape."""
+    """Return the objective to maximise (Schulman et al. 2017, equation 7), and where it is clipped, in any shape."""
     bounded = ratio.clamp(1 - clip_range, 1 + clip_range)
     plain, held = ratio * advantages, bounded * advantages
     return torch.minimum(plain, held), (held < plain).detach()
@@ -382,7 +382,7 @@ def _distinct(answers: Sequence[Generation], group: int) -> Tensor:
 
 
 def _teaching(rewards: Tensor, group: int) -> Tensor:
-    """[R] whether the answers of its group, or, of groups of one, of the rollout, are worth more and less."""
+    """Return, for each answer [R], whether rewards differ in its group, or in the rollout if groups have one answer."""
     worth = rewards.sum(1).view(-1, group if group > 1 else len(rewards))
     unlike = worth.amax(1) - worth.amin(1) > ALIKE
     return unlike.float().repeat_interleave(worth.shape[1])

@@ -26,7 +26,7 @@ from lmworks.train.objectives.policy import (
 )
 
 SMALL = 1e-8
-"""Added to the variance of advantages, as TRL does."""
+"""Number added to the variance of advantages, as in TRL."""
 
 
 @dataclass(frozen=True)

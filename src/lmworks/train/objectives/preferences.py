@@ -1,4 +1,4 @@
-"""Learning from judged answers: their log-probabilities, summed an answer, and what they were before training.
+"""Learning from judged answers, by their summed log-probabilities, now and before training.
 
 Axes: B rows, T time, N trained positions, A answers, P pairs.
 """
@@ -27,18 +27,18 @@ from lmworks.train.contract import Batch, Numbers, packed_batch, synthetic_token
 from lmworks.train.families.decoder import DecoderObjective
 
 WATCHED_POSITIONS = 64
-"""Positions of a micro-batch at which whole distributions are compared with the reference."""
+"""Number of positions in a micro-batch at which whole distributions are compared with the reference."""
 
 
 @dataclass(frozen=True)
 class JudgedBatch(Batch):
-    """Packed rows of judged answers: the label of each token [B,T+1], the margin of each group [B,·]."""
+    """Packed rows of judged answers, with the label of each token [B,T+1] and the margin of each group [B,·]."""
 
     labels: Tensor
     margins: Tensor
 
     def segments(self, end_of_text: int) -> tuple[Tensor, Tensor]:
-        """An answer with its prompt is one, whatever its template begins with."""
+        """Return segments. Each is an answer with its prompt, whatever the template begins with."""
         labels = self.labels[:, :-1]
         begins = torch.ones_like(labels, dtype=torch.bool)
         begins[:, 1:] = labels[:, 1:] != labels[:, :-1]
@@ -47,7 +47,7 @@ class JudgedBatch(Batch):
 
 @dataclass(frozen=True)
 class Answers:
-    """Some answers: Σ ln p [A] of their trained tokens, how many these are [A], and Σ ln p [A] by the reference."""
+    """Answers: Σ ln p of their trained tokens, the number of these, and Σ ln p by the reference, all [A]."""
 
     log_p: Tensor
     tokens: Tensor
@@ -55,12 +55,12 @@ class Answers:
 
     @property
     def log_ratio(self) -> Tensor:
-        """ln p over what it was, [A]."""
+        """Log-ratio of the probability to the reference's, [A]."""
         return self.log_p - self.reference
 
     @property
     def mean(self) -> Tensor:
-        """ln p a token, [A]."""
+        """Mean ln p per token, [A]."""
         return self.log_p / self.tokens
 
     def where(self, chosen: Tensor) -> Answers:
@@ -68,14 +68,14 @@ class Answers:
 
 
 class JudgedObjective(DecoderObjective):
-    """Batches of judged answers."""
+    """An objective of learning from batches of judged answers."""
 
     mean_over = "pair"
     synthetic_sides: ClassVar[tuple[int, int]] = (CHOSEN, REJECTED)
 
     @classmethod
     def write_synthetic(cls, out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
-        """A group of two answers a row, half of it each; a quarter of each is prompt."""
+        """Write rows with one group of two answers. Each answer takes half a row, a quarter of it for the prompt."""
         tokens = synthetic_tokens(sequence_length, rows, tokenizer)
         weights, labels = np.zeros_like(tokens), np.zeros_like(tokens)
         half = sequence_length // 2
@@ -86,11 +86,11 @@ class JudgedObjective(DecoderObjective):
         write_synthetic_rows(out, tokens, weights, tokenizer, (SIDES, labels), margins)
 
     def untold(self, batch: JudgedBatch) -> tuple[float, float]:
-        """Sums of losses and of weights where both answers of each pair are scored alike; not finite without such."""
+        """Return the sums of losses and weights if all answers get equal scores. NaN if there is no such loss."""
         return math.nan, 0.0
 
     def trivial(self, unseen: Sequence[Any]) -> tuple[str, list[dict[str, float]]]:
-        """Return a coin, which is right of every second pair."""
+        """Return a coin as the baseline. It is right for half of the pairs."""
         found = [self.untold(part) for part in unseen]
         if not all(math.isfinite(loss) and pairs for loss, pairs in found):
             return "", []
@@ -105,7 +105,7 @@ class JudgedObjective(DecoderObjective):
         )
 
     def answers(self, model: Any, batch: JudgedBatch) -> tuple[Answers, Tensor, float]:
-        """All answers of a batch in order, their sides [A], and how far the model is from the reference, in nats."""
+        """Return all answers of a batch in order, their sides [A], and the divergence from the reference in nats."""
         (trained,) = batch.weights[:, 1:].flatten().nonzero(as_tuple=True)
         targets = batch.tokens[:, 1:].flatten()[trained]
         rows = torch.arange(len(batch.labels), device=trained.device)[:, None] * (int(batch.labels.max()) + 1)
@@ -127,11 +127,11 @@ class JudgedObjective(DecoderObjective):
 
 
 class PairObjective(JudgedObjective):
-    """Pairs of answers: what is lost by each pair is a function of both answers' log-probabilities."""
+    """An objective on pairs of answers. The loss of a pair is a function of both answers' log-probabilities."""
 
     @abstractmethod
     def pair_losses(self, chosen: Answers, rejected: Answers) -> tuple[Tensor, Tensor]:
-        """Losses [P], and by how much the chosen answer leads [P]: above zero it is preferred."""
+        """Return losses [P], and the lead of the chosen answer [P]. Above zero, the model prefers it."""
 
     def untold(self, batch: JudgedBatch) -> tuple[float, float]:
         alike = Answers(*(torch.zeros(1), torch.ones(1), torch.zeros(1)))
@@ -139,7 +139,7 @@ class PairObjective(JudgedObjective):
         return pairs * float(self.pair_losses(alike, alike)[0]), pairs
 
     def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
-        """Sum over pairs; metrics are the share of pairs in their order, the lead, and the divergence a token."""
+        """Return the sum over pairs, with metrics: correctly ordered pairs, the lead, and the divergence per token."""
         found, sides, divergence = self.answers(model, batch)
         chosen, rejected = found.where(sides == CHOSEN), found.where(sides == REJECTED)
         losses, leads = self.pair_losses(chosen, rejected)
@@ -151,12 +151,12 @@ class PairObjective(JudgedObjective):
 
 
 def _sums(values: Tensor, sizes: Tensor) -> Tensor:
-    """Sums of runs of so many values: [N], [A] -> [A]."""
+    """Return the sums [A] of runs of values [N] with the given sizes [A]."""
     return torch.segment_reduce(values, "sum", lengths=sizes)
 
 
 def _ends(batch: JudgedBatch) -> tuple[Tensor, Tensor]:
-    """Row and place of each answer's last token."""
+    """Return the row and the place of each answer's last token."""
     rows, ends = (batch.labels[:, :-1] != batch.labels[:, 1:]).nonzero(as_tuple=True)
     return rows, ends
 
@@ -167,45 +167,45 @@ class Dpo(PairObjective):
     needs_reference = True
 
     def pair_losses(self, chosen: Answers, rejected: Answers) -> tuple[Tensor, Tensor]:
-        """The lead is that of the implicit rewards."""
+        """Return losses, and the lead of the implicit rewards."""
         leads = self.config.beta * (chosen.log_ratio - rejected.log_ratio)
         return -F.logsigmoid(leads), leads
 
 
 class Ipo(PairObjective):
-    """(difference of log-ratios a token − 1/(2β))²: Azar et al. 2023, equation 17.
+    """(difference of log-ratios per token − 1/(2β))²: Azar et al. 2023, equation 17.
 
-    Log-ratios are means over tokens, as its authors computed them; the paper leaves length out.
+    Log-ratios are means over tokens, as in the authors' code. The paper does not mention length.
     """
 
     needs_reference = True
 
     def pair_losses(self, chosen: Answers, rejected: Answers) -> tuple[Tensor, Tensor]:
-        """The lead is that of the mean log-ratios."""
+        """Return losses, and the lead of the mean log-ratios."""
         leads = chosen.log_ratio / chosen.tokens - rejected.log_ratio / rejected.tokens
         return (leads - 1 / (2 * self.config.beta)).square(), leads
 
 
 class Orpo(PairObjective):
-    """−ln p a token of the chosen answer, and −λ · ln σ(difference of log-odds): Hong et al. 2024, equations 6, 7."""
+    """−ln p per token of the chosen answer, and −λ · ln σ(difference of log-odds): Hong et al. 2024, equations 6, 7."""
 
     def pair_losses(self, chosen: Answers, rejected: Answers) -> tuple[Tensor, Tensor]:
-        """The lead is that of the log-odds; p is the geometric mean over tokens."""
+        """Return losses, and the lead of the log-odds. p is the geometric mean over tokens."""
         leads = _log_odds(chosen.mean) - _log_odds(rejected.mean)
         return -chosen.mean - self.config.odds_weight * F.logsigmoid(leads), leads
 
 
 class Simpo(PairObjective):
-    """−ln σ(β · (difference of ln p a token) − γ): Meng et al. 2024, equation 6."""
+    """−ln σ(β · (difference of ln p per token) − γ): Meng et al. 2024, equation 6."""
 
     def pair_losses(self, chosen: Answers, rejected: Answers) -> tuple[Tensor, Tensor]:
-        """The lead is that of the implicit rewards, before the target margin."""
+        """Return losses, and the lead of the implicit rewards, before the target margin is subtracted."""
         leads = self.config.beta * (chosen.mean - rejected.mean)
         return -F.logsigmoid(leads - self.config.target_margin), leads
 
 
 def _log_odds(log_p: Tensor) -> Tensor:
-    """ln(p / (1 − p)), exact where p is small and where it is nearly 1."""
+    """Return ln(p / (1 − p)), exact for p near 0 and near 1."""
     return log_p - torch.log(-torch.expm1(log_p))
 
 
@@ -213,7 +213,7 @@ class Kto(JudgedObjective):
     """λ · (1 − σ(±β · (log-ratio − z))): Ethayarajh et al. 2024, equation 8.
 
     z is the divergence from the reference: the mean log-ratio of the mismatched answers of a micro-batch, or zero if
-    that is negative. No gradient goes through it.
+    this mean is negative. No gradient goes through z.
     """
 
     mean_over = "answer"
@@ -227,7 +227,7 @@ class Kto(JudgedObjective):
         return (self.config.chosen_weight * chosen + self.config.rejected_weight * rejected) / 2, chosen + rejected
 
     def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
-        """Sum over the answers; metrics are the share on the right side of z, by how much, and the divergence."""
+        """Return the sum over answers, with metrics: answers on the right side of z, their lead, and the divergence."""
         found, sides, divergence = self.answers(model, batch)
         shift = found.where(sides == MISMATCHED).log_ratio.detach().mean().clamp(min=0)
         judged, good = found.where(sides != MISMATCHED), sides[sides != MISMATCHED] == CHOSEN
@@ -242,7 +242,7 @@ class Reward(JudgedObjective):
     """−ln σ(difference of scores − margin): Bradley and Terry 1952; Touvron et al. 2023 (Llama 2), equation 2."""
 
     labels = REWARD
-    ours_alone = f"a reward model begins with one of {', '.join(ARCHITECTURES)}"
+    ours_alone = f"a reward model must start from one of {', '.join(ARCHITECTURES)}"
 
     def untold(self, batch: JudgedBatch) -> tuple[float, float]:
         rows, ends = _ends(batch)
@@ -250,14 +250,14 @@ class Reward(JudgedObjective):
         return float(F.softplus(margins).sum()), float(len(margins))
 
     def _margins(self, batch: JudgedBatch, rows: Tensor, labels: Tensor) -> Tensor:
-        """[P] what is asked of each pair, of answers that end in these rows with these labels."""
+        """Return the margin of each pair [P], from the rows and labels at the ends of answers."""
         chosen = labels % len(SIDES) == CHOSEN
         return batch.margins[rows, labels // len(SIDES)][chosen]
 
     def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
-        """Sum over pairs; metrics are the share of pairs in their order and the difference of their scores.
+        """Return the sum over pairs, with metrics: correctly ordered pairs, and the difference of their scores.
 
-        A score is told of an answer's last token.
+        The score of an answer is computed at its last token.
         """
         rows, ends = _ends(batch)
         labels = batch.labels[rows, ends]

@@ -1,4 +1,4 @@
-"""Write the target of a source, or what is missing from a text (Raffel et al. 2020, section 3.1.4)."""
+"""Objectives that write the target of a source, or the missing parts of a text (Raffel et al. 2020, section 3.1.4)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from lmworks.train.families.seq2seq import Pairs, Seq2SeqObjective
 
 
 class SpanCorruption(Seq2SeqObjective):
-    """Each span of noise is replaced by a sentinel; the target is each sentinel and what it hides, and a last one."""
+    """Span corruption. A sentinel replaces each span. The target has each sentinel with its span, and a last one."""
 
     def __init__(self, rows: PackedRows, config: SpanCorruptionConfig) -> None:
         super().__init__(rows, config)
         self.noise, self.spans = noise_of(rows.sequence_length)
 
     def batch_of(self, numbers: Numbers, step: int) -> Pairs:
-        """Noise is drawn from (seed, step)."""
+        """Return pairs of texts with removed spans and these spans. Draws depend only on seed and step."""
         draw = np.random.default_rng([self.seed, step + 1])
         sources, targets, weights = [], [], []
         for number in numbers:
@@ -43,7 +43,7 @@ class SpanCorruption(Seq2SeqObjective):
 
 
 def _lengths(total: int, parts: int, draw: np.random.Generator) -> Ids:
-    """So many lengths of at least 1 with this sum, all such equally likely."""
+    """Return `parts` lengths of at least 1 with the sum `total`. All such lists are equally likely."""
     cuts = np.sort(draw.choice(total - 1, parts - 1, replace=False)) + 1
     return np.diff(np.concatenate(([0], cuts, [total])))
 
@@ -53,7 +53,7 @@ def _woven(first: Sequence[Ids], second: Sequence[Ids]) -> Ids:
 
 
 WINDOW_STEPS = 16
-"""Steps whose pairs are dealt out by length: with more, batches are hardly less filled up, and less mixed."""
+"""Number of steps whose pairs are sorted by length. More steps would hardly reduce padding, and mix rows less."""
 
 
 class TextToText(Seq2SeqObjective):
@@ -62,9 +62,9 @@ class TextToText(Seq2SeqObjective):
     mixed_steps = WINDOW_STEPS
 
     def batch(self, step: int, model: Trainable) -> Pairs:
-        """The pairs of some steps, sorted by length, are dealt to those steps, of which none is known to be short.
+        """Return a step's pairs. The pairs of `WINDOW_STEPS` steps are sorted by length, and dealt to random steps.
 
-        Of 48 pairs of sentences four in five places hold tokens, and not two, so that a step takes half as long.
+        With 48 pairs of sentences, four in five places then hold tokens, and not two. A step takes half the time.
         """
         window, place = divmod(step, WINDOW_STEPS)
         rows = self.rows_per_step
@@ -75,7 +75,7 @@ class TextToText(Seq2SeqObjective):
         return self.batch_of(order[start : start + rows], step)
 
     def batch_of(self, numbers: Numbers, step: int) -> Pairs:
-        """A row is a source, its target with weights, and filling."""
+        """Return the pairs in rows. A row is a source, its target with weights, and padding."""
         sources, targets = [], []
         for number in numbers:
             row, weights = self.rows.tokens[number].astype(np.int64), self.rows.weights[number]
@@ -86,7 +86,7 @@ class TextToText(Seq2SeqObjective):
 
     @staticmethod
     def write_synthetic(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
-        """Random pairs of every length that a row takes: how long real ones are is not known before they are packed."""
+        """Write random pairs of every possible length, because real lengths are not known before packing."""
         draw = np.random.default_rng(0)
         tokens = synthetic_tokens(sequence_length, rows, tokenizer)
         ends = draw.integers(2, sequence_length + 1, (rows, 1))
@@ -96,7 +96,7 @@ class TextToText(Seq2SeqObjective):
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
-        """Sources and their targets, of conversations that are such a pair."""
+        """Return sources and their targets from conversations of two turns."""
         turns = (record["messages"] for record in Conversations(handle.path, handle.digest).iterate())
         pairs = ((each["content"] for each in said) for said in turns if len(said) == 2)
         return [Watched(source, tokenizer.encode(source), target) for source, target in islice(pairs, count)]

@@ -1,6 +1,6 @@
-"""Before a model is tuned: whether its rows train what they should, with the template that is served, and fit.
+"""Check before tuning: whether the rows train the right tokens, with the template that is served, and fit in memory.
 
-A wrong mask, template or stop token hides behind a healthy loss. All of this is read from the rows themselves.
+A wrong mask, template or stop token can hide behind a healthy loss. The check reads all of this from the rows.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from lmworks.train.preflight.inspection import Inspection, Piece, Record
 
 
 def other_tokens(ids: int) -> str:
-    """Why a teacher cannot teach, whose tokenizer has so many ids and is another."""
+    """Return the refusal of a teacher whose tokenizer, with `ids` ids, differs from the student's."""
     return (
-        f"the teacher reads other tokens ({ids} ids), and what it expects of them says nothing here: give the student "
-        "that tokenizer, or tune it on answers that the teacher wrote"
+        f"the teacher has another tokenizer ({ids} ids), so the student cannot learn from its probabilities: give the "
+        "student the teacher's tokenizer, or tune it on answers that the teacher wrote"
     )
 
 
 ROWS = "shards.json"
-"""Which packed rows have."""
+"""File that only folders of packed rows have."""
 STRANGE = "validation_texts_of_strange_labels"
-"""Count of validation texts whose labels no training text has."""
+"""Name of the count of validation texts whose labels no training text has."""
 STRANGE_SHARE = 0.1
-"""Share of validation texts whose labels no training text has. More of them say that the data are split wrongly."""
+"""Largest share of validation texts whose labels no training text has. A larger share is a sign of a wrong split."""
 COMPARED = 64
-"""Conversations encoded as the server does."""
+"""Number of conversations that are encoded as the server encodes them."""
 
 
 @stage(version=6, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out", "labelled"))
@@ -63,11 +63,11 @@ def check(
     context: Context,
     labelled: list[Handle] | None = None,
 ) -> Result:
-    """Look at rows, at the samples that they were packed from, at templates of chats and memory, and run one step.
+    """Check the rows, the samples from which they were packed, chat templates and memory, and run one step.
 
     `base` is a published model. For a model of this recipe the plan's rehearsal runs the step. `taught_by` is the
-    tokenizer of a teacher, and `held_out` are labelled texts for validation. `labelled` has the labels of classifiers
-    that are rewards: their training rows, or the classifiers themselves. Raises GateRefused with all faults and their
+    tokenizer of a teacher, and `held_out` has labelled texts for validation. `labelled` has the labels of classifiers
+    that give rewards: their training rows, or the classifiers themselves. Raises GateRefused with all faults and their
     remedies.
     """
     assert config.inspects  # noqa: S101 - else there is no check
@@ -133,13 +133,13 @@ def _faults_of_records(records: Sequence[Record]) -> Iterator[str]:
             first.setdefault(reason, f"{place}: {fault}")
     for reason, count in reasons.items():
         yield (
-            f"- {reason} in {count} of {len(records)} conversations, first in {first[reason]}. Fix them where they "
-            "come from; a step of kind `conversations` or `preferences` would have set them aside"
+            f"- {reason} in {count} of {len(records)} conversations, first in {first[reason]}. Correct them in their "
+            "source, or read it with a step of kind `conversations` or `preferences`, which leaves them out"
         )
 
 
 def _strange_labels(held_out: PackedRows, known: Sequence[str]) -> tuple[Counter[str], float]:
-    """Return how many texts have each label that is not known, and their share of all."""
+    """Return how many texts have each unknown label, and the share of all such texts."""
     if held_out.labels is None:
         return Counter(), 0.0
     numbers, counts = np.unique(held_out.labels[held_out.weights > 0], return_counts=True)
@@ -149,16 +149,16 @@ def _strange_labels(held_out: PackedRows, known: Sequence[str]) -> tuple[Counter
 
 
 def _alike(strange: Iterable[str], known: Sequence[str]) -> list[str]:
-    """Say which labels differ from a known one by case or spaces alone."""
+    """Return, in words, the labels that differ from a known one only by case or spaces."""
     forms = {one_form(name): name for name in known}
     return [f"{name} is {forms[one_form(name)]}" for name in sorted(strange) if one_form(name) in forms]
 
 
 def _fault_of_strange(strange: Iterable[str], known: Sequence[str]) -> str:
     alike = _alike(strange, known)
-    first = f"But for case or spaces {', '.join(alike[:5])}: give their source `label_case: lower`. " if alike else ""
+    first = f"But for case and spaces, {', '.join(alike[:5])}: give their source `label_case: lower`. " if alike else ""
     return (
-        f"- labels to validate on that nothing is learned of: {', '.join(sorted(strange)[:5])}; known are "
+        f"- validation labels that no training text has: {', '.join(sorted(strange)[:5])}; training texts have "
         f"{', '.join(known)}. {first}Hold out other groups (`split`), or leave out `validation`"
     )
 
@@ -170,25 +170,25 @@ def _faults_of_templates(
     rows: PackedRows,
     records: Sequence[Record],
 ) -> Iterator[str]:
-    """Served is the folder of the tokenizer: the trainer copies its bytes into the model's."""
+    """Yield mismatches of templates. The model is served with this tokenizer, because the trainer copies its files."""
     if rows.tokenizer_digest != encoder.digest:
         yield (
-            f"- template mismatch: the rows were packed by tokenizer {rows.tokenizer_digest[:12]}, served is "
-            f"{encoder.digest[:12]}. Pack them anew: `--rebuild` their step"
+            f"- template mismatch: the rows were packed with tokenizer {rows.tokenizer_digest[:12]}, but the model is "
+            f"served with {encoder.digest[:12]}. Pack the rows again: `--rebuild` their step"
         )
     for folder in filter(None, (tokenizer, base)):
         stray = folder.path / TEMPLATE_FILE
         if stray.is_file() and stray.read_bytes() != encoder.chat_template.encode():
             yield (
-                f"- template mismatch: {stray} is not the template of {FILES[1]}, which is trained with, and other "
-                "servers take the file. Remove one of them"
+                f"- template mismatch: {stray} is not the template in {FILES[1]}. Training uses the second one, and "
+                "other servers use the first. Remove one of them"
             )
     for name in FILES if base else ():
         theirs, ours = (folder.path / name for folder in (base, tokenizer) if folder)
         if theirs.read_bytes() != ours.read_bytes():
             yield (
                 f"- template mismatch: {name} of the base ({theirs}) is not that of the tokenizer ({ours}), so ids or "
-                "turns mean something else to it. Take the base's own: `tokenizer:` with the name of the base"
+                "turns mean something else to the base. Write `tokenizer:` with the name of the base"
             )
     for place, turns, _ in records[:COMPARED]:
         try:
@@ -198,9 +198,9 @@ def _faults_of_templates(
             continue
         if whole[: len(asked)] != asked:
             yield (
-                f"- template mismatch: {place} is asked as {encoder.spell(asked)[-80:]!r} by the server and was "
-                f"trained as {encoder.spell(whole[: len(asked)])[-80:]!r}. The template's generation prompt must "
-                "be what it writes before an answer"
+                f"- template mismatch: the prompt of {place} ends in {encoder.spell(asked)[-80:]!r} on the server and "
+                f"in {encoder.spell(whole[: len(asked)])[-80:]!r} in training. The template's generation prompt must "
+                "be the same text that it writes before an answer"
             )
             return
 
@@ -213,10 +213,10 @@ def _faults_of_length(
     most = getattr(config, "largest_lost_share", 1.0)
     if sum(lost.values()) > most * whole:
         told = ", ".join(f"{count} {name}" for name, count in lost.items() if count)
-        refusal, mend = next(_refusals(found.records, encoder), ""), "State largest_lost_share if the rest is enough"
+        refusal, mend = next(_refusals(found.records, encoder), ""), "Raise largest_lost_share if the rest is enough"
         if sum(lost.values()) > lost["refused"]:
             other = "take `long_samples: split`, " if "long_samples" in type(config).model_fields else ""
-            mend = f"Raise sequence_length (now {config.sequence_length}), {other}or state largest_lost_share"
+            mend = f"Raise sequence_length (now {config.sequence_length}), {other}or raise largest_lost_share"
         yield f"- too much is lost: {told} of {whole} {samples}, more than {most:.0%}. {refusal}{mend}"
 
 
@@ -227,12 +227,12 @@ def _refusals(records: Sequence[Record], encoder: Tokenizer) -> Iterator[str]:
             encoder.encode_chat(turns)
         except ChatRefused as error:
             others = turns[0]["role"] == "system" and not [*_refusals([(place, turns[1:], 1)], encoder)]
-            mend = "It takes them without the system's turn: take that out, or say its words in the first question. "
+            mend = "It takes them without the system's turn: remove it, or put its text into the first question. "
             yield f"The chat template refuses turns, first in {place}: {error}. {mend if others else ''}"
 
 
 def _faults_of_labels(rewards: Sequence[Reward], labelled: Sequence[Handle]) -> Iterator[str]:
-    """Labels that are wanted, and that a classifier will not tell."""
+    """Yield a fault for each reward that needs labels which its classifier does not predict."""
     classifiers = [each for each in rewards if isinstance(each, ClassifierReward)]
     for reward, told in zip(classifiers, labelled, strict=False):
         rows = (told.path / ROWS).is_file()
@@ -255,7 +255,7 @@ def _faults_of_memory(config: TrainConfig, base: ModelFolder, encoder: Tokenizer
             f"{part} {size_in_words(count)}" for part, count in sorted(parts.items(), key=lambda item: -item[1])[:3]
         )
         yield (
-            f"- memory: training takes about {size_in_words(sum(parts.values()))} by counting ({largest}), and "
+            f"- memory: training takes about {size_in_words(sum(parts.values()))} ({largest}), and "
             f"{size_in_words(there)} are free; {MEND}, or train an `adapter`"
         )
 
@@ -263,7 +263,7 @@ def _faults_of_memory(config: TrainConfig, base: ModelFolder, encoder: Tokenizer
 def _one_step(
     config: TrainConfig, base: ModelFolder, data: Shards, tokenizer: TokenizerFolder, context: Context
 ) -> dict[str, float]:
-    """Return the first step of the training to come, of which nothing is kept."""
+    """Return measurements of a first training step. Its weights are not kept."""
     from lmworks.train.loop.train import first_step
 
     try:
@@ -272,13 +272,13 @@ def _one_step(
         raise GateRefused(f"the check of {config.step_name} refuses: its first step fails: {error}") from error
     if not line["gradient_norm"] and not config.may_stand_still:
         raise GateRefused(
-            f"the check of {config.step_name} refuses: the first step moves nothing: its gradient is zero; is all "
-            "frozen?"
+            f"the check of {config.step_name} refuses: the first step moves nothing, because its gradient is zero. "
+            "Find out whether all weights are frozen"
         )
     if line.get("unscored"):
         raise GateRefused(
-            f"the check of {config.step_name} refuses: of the first answers of the base rewards fail on "
-            f"{line['unscored']:.0%}, as listed above: correct what fails, or let it return 0"
+            f"the check of {config.step_name} refuses: rewards fail on {line['unscored']:.0%} of the base's first "
+            "answers (listed above). Correct these rewards, or let them return 0 there"
         )
     told = ("loss", "gradient_norm", "reward", "distinct", "teaching", "answer_tokens")
     return {"step_seconds": seconds, **{name: line[name] for name in told if name in line}}

@@ -18,27 +18,27 @@ from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 
 SHOWN = 4
-"""Samples that are shown; a wrong template is wrong in all."""
+"""Number of samples that are shown. A few are enough, because a wrong template is wrong in all samples."""
 Piece = tuple[str, bool]
 """Text, and whether it is trained."""
 Record = tuple[str, Sequence[Mapping[str, Any]], int]
-"""Place and turns of a sample, and how many turns are its answer."""
+"""Place of a sample, its turns, and how many of the last turns are its answer."""
 
 
 @dataclass
 class Inspection(ABC):
-    """Contents of packed rows. Whole numbers are counts, which the check stores."""
+    """Contents of packed rows. Each integer attribute is a count, which the check stores."""
 
     rows: PackedRows
     records: Sequence[Record] = ()
-    """The samples that the rows were packed from, where they are of turns."""
+    """Samples from which the rows were packed, if they consist of turns."""
     shown: list[list[Piece]] = field(default_factory=list)
-    """Samples of rows at even distances. The first rows hold the longest samples."""
+    """Samples from rows at even distances, because the first rows hold the longest samples."""
 
     @classmethod
     @abstractmethod
     def of(cls, config: Any, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
-        """Read every row, for an objective's config, and the folder of the samples that they were packed from."""
+        """Read every row for an objective's config. `samples` is the folder of the samples before packing."""
 
     @abstractmethod
     def faults(self, config: Any) -> Iterator[str]:
@@ -46,20 +46,20 @@ class Inspection(ABC):
 
     @abstractmethod
     def whole(self, facts: Mapping[str, Any]) -> tuple[int, str]:
-        """How many samples there were before any was lost, and what they are called; `facts` are of the packing."""
+        """Return how many samples there were before any was lost, and their name. Packing wrote `facts`."""
 
     @property
     def lost(self) -> int:
-        """Samples of which nothing is trained."""
+        """Number of packed samples without a trained token."""
         return 0
 
     def counts(self) -> dict[str, int]:
-        """Without texts."""
+        """Return the counts by name, without texts."""
         return {name: value for name, value in vars(self).items() if isinstance(value, int)}
 
 
 def lines_of(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Place and content of each record of conversations or preferences."""
+    """Yield the place and content of each record of conversations or preferences."""
     path = next(path for name in ("conversations", "preferences") if (path := folder / f"{name}.jsonl").is_file())
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
@@ -68,7 +68,7 @@ def lines_of(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def records_of(folder: Path) -> Iterator[Record]:
-    """Each conversation, or each judged answer behind its prompt."""
+    """Yield each conversation, or each judged answer with its prompt before it."""
     for place, record in lines_of(folder):
         for answer in ["messages"] if "messages" in record else ["chosen", "rejected"]:
             if turns := record[answer]:
@@ -76,7 +76,7 @@ def records_of(folder: Path) -> Iterator[Record]:
 
 
 def pieces(ids: Sequence[int], trained: Sequence[bool], encoder: Tokenizer) -> list[Piece]:
-    """Return a sample as text, cut where the mask changes."""
+    """Return a sample as text, split where training starts or stops."""
     parts: list[Piece] = []
     start = 0
     for stop in range(1, len(ids) + 1):
@@ -92,15 +92,15 @@ class Texts(Inspection):
 
     texts: int = 0
     full: int = 0
-    """Texts that fill a row: most of them were cut at their ends."""
+    """Number of texts that fill a row. The ends of most of them were cut off."""
     contradicted: int = 0
-    """Texts that stand there before with another label."""
+    """Number of texts that occurred before with another label."""
     tokens: int = 0
     labels: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, config: Any, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
-        """Read every row; of those shown, the label is marked."""
+        """Read every row. In the shown samples, the label is marked as trained."""
         assert rows.labels is not None  # noqa: S101 - the packing of labelled texts writes them
         found, every, end = cls(rows), -(-len(rows.tokens) // SHOWN), frame_of(encoder).end
         seen: dict[tuple[int, ...], int] = {}
@@ -118,7 +118,7 @@ class Texts(Inspection):
         return found
 
     def counts(self) -> dict[str, int]:
-        """With those of labels."""
+        """Return the counts by name, with one count per label."""
         each = {f"label {name}": count for name, count in sorted(self.labels.items())}
         return super().counts() | each
 
@@ -128,13 +128,13 @@ class Texts(Inspection):
     def faults(self, config: Any) -> Iterator[str]:
         if len(self.labels) < 2:
             yield (
-                f"- nothing to tell apart: all {self.texts} texts have the label {', '.join(self.labels)}. Name "
-                "another field with `label`, or add texts of another label"
+                f"- only one label: all {self.texts} texts have the label {', '.join(self.labels)}. Name another field "
+                "in `label`, or add texts of another label"
             )
 
 
 def begins_of_answer(encoder: Tokenizer) -> list[list[int]]:
-    """Return the template's tokens before an assistant's answer. Empty if it cannot tell, or its words are unknown."""
+    """Return the template's tokens before an answer. Empty if they are unclear or not in the vocabulary."""
     try:
         return [begin for begin in encoder.begins_of_answer if begin and encoder.unknown_id not in begin]
     except LmworksError:
@@ -144,7 +144,7 @@ def begins_of_answer(encoder: Tokenizer) -> list[list[int]]:
 SCORED = 8
 """Number of the data's answers, and of made-up answers, that each reward scores before answers are drawn."""
 OWN, MADE_UP = "hundredths of own answers by ", "hundredths of made-up answers by "
-"""How counts of what such answers are worth begin; the reward's name follows."""
+"""Starts of the names of counts with the mean reward of such answers. The reward's name follows."""
 
 
 @dataclass
@@ -153,28 +153,28 @@ class Prompts(Inspection):
 
     prompts: int = 0
     unframed: int = 0
-    """Prompts that do not end as the template begins an answer."""
+    """Number of prompts that do not end with the template's start of an answer."""
     doubled: int = 0
-    """Prompts that begin with the token of a document twice."""
+    """Number of prompts that begin with the document token twice."""
     crowded: int = 0
-    """Prompts that leave no room for `answer_tokens`."""
+    """Number of prompts that leave no room for `answer_tokens`."""
     beyond: int = 0
-    """Answers of the data that take more than `answer_tokens` with their end."""
+    """Number of the data's answers that take more than `answer_tokens`, including their end token."""
     tokens: int = 0
     longest: int = 0
-    """Tokens of prompts, and of the longest."""
+    """Number of tokens in the longest prompt. `tokens` is the number in all prompts."""
     asked: list[Answer] = field(default_factory=list)
-    """The answers of the data, each behind its prompt."""
+    """Answers of the data, each with its prompt."""
     made_up: list[str] = field(default_factory=list)
-    """Answers of tokens drawn at random, as a model begins that has learned nothing."""
+    """Answers of random tokens, like those of an untrained model."""
     unjudged: dict[str, int] = field(default_factory=dict)
-    """By reward, beside how many of these no answer is worth anything."""
+    """Number of the data's answers with which a reward cannot judge other answers, by `unjudged by KIND`."""
     worth: dict[str, int] = field(default_factory=dict)
-    """By OWN or MADE_UP and reward, what those answers are worth on average, in hundredths."""
+    """Mean reward of the answers, in hundredths, by OWN or MADE_UP and the reward's name."""
 
     @classmethod
     def of(cls, config: Any, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
-        """Read every row; of those shown, the answer of the data is marked."""
+        """Read every row. In the shown samples, the data's answer is marked as trained."""
         found, every = cls(rows, list(records_of(samples))), -(-len(rows.tokens) // SHOWN)
         begins = begins_of_answer(encoder)
         drawn = np.random.default_rng(config.seed).integers(0, encoder.vocab_size, (SCORED, config.answer_tokens))
@@ -205,28 +205,28 @@ class Prompts(Inspection):
     def faults(self, config: Any) -> Iterator[str]:
         if self.unframed:
             yield (
-                f"- no generation prompt: {self.unframed} of {self.prompts} prompts do not end as the chat template "
-                "begins an answer, so the model would go on with the user's words. The template must write what begins "
-                "an assistant's turn where `add_generation_prompt` is set, and the vocabulary must have words for it"
+                f"- no generation prompt: {self.unframed} of {self.prompts} prompts do not end with the start of an "
+                "answer, so the model would continue the user's text. If `add_generation_prompt` is set, the chat "
+                "template must write the start of an assistant's turn, and the vocabulary must have tokens for it"
             )
         if self.doubled:
             yield (
-                f"- double begin: {self.doubled} prompts begin with the token of a document twice. Take one out of the "
-                "chat template in tokenizer_config.json"
+                f"- double begin: {self.doubled} prompts begin with two document tokens instead of one. Remove one "
+                "from the chat template in tokenizer_config.json"
             )
         if self.crowded:
             yield (
                 f"- no room for answers: {self.crowded} of {self.prompts} prompts leave less than answer_tokens "
-                f"{config.answer_tokens} in rows of {config.sequence_length}; the longest has {self.longest}. Raise "
-                "sequence_length, or pack them anew: `--rebuild` their step"
+                f"{config.answer_tokens} in rows of {config.sequence_length}. The longest has {self.longest} tokens. "
+                "Raise sequence_length, or pack them again: `--rebuild` their step"
             )
         computed = [each for each in config.rewards if isinstance(each, AnswerReward)]
         copied = any(each.copies and each.weight for each in computed)
         if copied and self.beyond > config.largest_lost_share * self.prompts:
             yield (
                 f"- answers out of reach: {self.beyond} of {self.prompts} answers of the data take more than "
-                f"answer_tokens {config.answer_tokens} with their end, and what is cut is never exact. Raise it, "
-                "give `exact-answer` a pattern, or state largest_lost_share"
+                f"answer_tokens {config.answer_tokens}, and a cut answer never matches exactly. Raise answer_tokens, "
+                "give `exact-answer` a pattern, or raise largest_lost_share"
             )
         own = self.asked[:SCORED]
         others = [replace(each, text=text, ended=False) for text, each in zip(self.made_up, own, strict=False)]
@@ -238,9 +238,9 @@ class Prompts(Inspection):
                     self.worth[f"{which}{name}"] = round(100 * sum(some) / max(1, len(some)))
                 if reasons := unscored(scores):
                     yield (
-                        f"- reward {reward.name}: fails on {len(reasons)} of {len(scores)} answers that it was tried "
-                        f"on, the data's own and some of tokens drawn at random: {reasons[0]}. Let it say 0 where "
-                        "an answer has nothing that it looks for"
+                        f"- reward {reward.name}: fails on {len(reasons)} of {len(scores)} answers in a trial with the "
+                        f"data's answers and answers of random tokens: {reasons[0]}. Let it return 0 for an answer "
+                        "without the text that it looks for"
                     )
             except LmworksError as error:
                 yield f"- reward {reward.name}: cannot be computed here: {error}"

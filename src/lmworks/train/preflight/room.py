@@ -1,4 +1,4 @@
-"""Whether prompts leave room for answers, told before the model is trained that writes the answers."""
+"""Check that prompts leave room for answers, before training the model that writes these answers."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from lmworks.tokens.tokenizer import ChatRefused, TokenizerFolder
 
 
 class RoomConfig(StepConfig):
-    """Prompts to be measured; made by the graph."""
+    """Settings of the check of prompts. The graph makes them."""
 
     conversations: Reference = Field(description="Conversations whose last answers a trained model will replace.")
     tokenizer: Reference = Field(description="Tokenizer of the model that reads the prompts.")
-    tokens: int = Field(description="Tokens that a prompt may have.")
-    most: float = Field(description="Share of the prompts that may be longer.")
-    told: str = Field(description="Place in the recipe, and what to change there.")
+    tokens: int = Field(description="Maximum number of tokens in a prompt.")
+    most: float = Field(description="Largest share of prompts that may be longer than `tokens`.")
+    told: str = Field(description="Second line of the refusal: the place in the recipe, and what to change there.")
 
 
 @stage(version=1, measures=("conversations", "tokenizer"))
 def room(
     config: RoomConfig, conversations: Conversations, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
-    """Count prompts that leave no room for an answer. Raises GateRefused where they are too many."""
+    """Count prompts that leave no room for an answer. Raises GateRefused if there are too many."""
     encoder, lengths = tokenizer.open(), list[int]()
     for record in conversations.iterate():
         try:
@@ -37,8 +37,8 @@ def room(
     crowded = sum(length > config.tokens for length in lengths)
     if crowded > config.most * len(lengths):
         raise GateRefused(
-            f"{crowded} of {len(lengths)} prompts leave no room for an answer: they may have {config.tokens} tokens, "
-            f"and the longest has {max(lengths)}.\n{config.told}"
+            f"{crowded} of {len(lengths)} prompts leave no room for an answer: the limit is {config.tokens} tokens per "
+            f"prompt, and the longest has {max(lengths)}.\n{config.told}"
         )
     out.mkdir(parents=True, exist_ok=True)
     return Result(counts={"prompts": len(lengths), "prompts without room": crowded})

@@ -17,7 +17,7 @@ from lmworks.tokens.tokenizer import ChatRefused, Tokenizer
 from lmworks.train.preflight.inspection import SHOWN, Inspection, Record, begins_of_answer, lines_of, pieces, records_of
 
 UNTRAINED = ("unlearned", "unlike_asked", "history")
-"""Counts of turns of which nothing is trained, and nothing should be."""
+"""Names of the counts of turns that are not trained, and should not be."""
 
 
 @dataclass
@@ -26,39 +26,39 @@ class Turns(Inspection):
 
     samples: int = 0
     masked: int = 0
-    """Samples without a trained token."""
+    """Number of samples without a trained token."""
     turns: int = 0
-    """Trained assistants' turns: all in conversations, the last of each judged answer."""
+    """Number of assistant turns to train: all turns in conversations, and the last turn of each judged answer."""
     unlearned: int = 0
-    """Beside these: turns of which nothing is trained, as their samples ask."""
+    """Number of further turns that are not trained, because their samples give them weight 0."""
     unlike_asked: int = 0
-    """Likewise, as the template writes them otherwise than they were asked for and given."""
+    """Number of further turns that are not trained, because the template writes them differently in the history."""
     history: int = 0
-    """Likewise, in chats that train another answer."""
+    """Number of further turns that are not trained, because they are in chats that train another answer."""
     silent: int = 0
-    """Turns of which no word is trained, and nobody asked for that."""
+    """Number of turns without a trained word, although no sample requests this."""
     endless: int = 0
-    """Turns whose closing token is there and not trained."""
+    """Number of turns with a closing token that is not trained."""
     cut: int = 0
-    """Turns without it."""
+    """Number of turns without a closing token."""
     doubled: int = 0
-    """Samples that begin with the token of a document twice."""
+    """Number of samples that begin with the document token twice."""
     joined: int = 0
-    """Rows at whose first token no sample begins: nothing keeps the samples in them apart."""
+    """Number of rows in which no sample begins at the first token, so that their samples are not separated."""
     foreign: int = 0
-    """Trained tokens that no assistant says, or that stand before a judged answer."""
+    """Number of trained tokens outside assistant turns, or before a judged answer."""
     groups: int = 0
-    """Pairs of answers that are judged against each other."""
+    """Number of pairs of answers that are compared with each other."""
     alike: int = 0
-    """Groups whose chosen answer is the rejected one, token by token."""
+    """Number of pairs whose chosen and rejected answers have the same tokens."""
     tokens: int = 0
     trained: int = 0
     contradicted: list[str] = field(default_factory=list)
-    """Places of judgements that say the contrary of an earlier one."""
+    """Places of judgements that contradict an earlier one."""
 
     @classmethod
     def of(cls, config: Any, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
-        """Read every row: an assistant's turn begins behind what the template writes where an answer is asked for."""
+        """Read every row. An assistant's turn begins after the text that the template writes as generation prompt."""
         turns = cls(rows, list(records_of(samples)))
         _inspect(turns, rows, encoder, getattr(config, "answers", "last"))
         if turns.groups:
@@ -77,7 +77,7 @@ class Turns(Inspection):
         return self.masked
 
     def counts(self) -> dict[str, int]:
-        """Without groups, and turns that are not learned from, where there are none."""
+        """Return the counts by name, without groups and untrained turns if there are none."""
         usual = {name: n for name, n in super().counts().items() if self.groups or name not in ("groups", "alike")}
         return {name: n for name, n in usual.items() if n or name not in UNTRAINED}
 
@@ -88,9 +88,9 @@ class Turns(Inspection):
 
 
 def _inspect(found: Turns, rows: PackedRows, encoder: Tokenizer, answers: Answers) -> None:
-    """Count what every row holds.
+    """Count the turns and faults of all rows in `found`.
 
-    Judged answers are of one turn each, the last, or some are of several, and the turns before may be trained.
+    If each judged answer is a single turn, only that turn is to be trained. Otherwise earlier turns can be trained too.
     """
     openings = begins_of_answer(encoder)
     asked = dict(_unlearned(found.records, rows, encoder, openings, answers))
@@ -115,7 +115,7 @@ def _inspect(found: Turns, rows: PackedRows, encoder: Tokenizer, answers: Answer
 
 
 def _starts(begins: NDArray[Any], labels: NDArray[Any] | None, found: Turns) -> list[int]:
-    """Where samples begin in a row; of judged answers, where the label changes."""
+    """Return where samples begin in a row. Judged answers begin where the label changes."""
     if labels is not None:
         return [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist()]
     starts: list[int] = np.flatnonzero(np.diff(begins.astype(np.int8), prepend=0) == 1).tolist()
@@ -133,7 +133,7 @@ def _inspect_sample(
     asked: Mapping[int, str],
     found: Turns,
 ) -> None:
-    """Count what one sample holds."""
+    """Count the turns and faults of one sample in `found`."""
     found.doubled += bool((tokens[:2] == encoder.end_of_text_id).all()) and len(tokens) > 1
     turns = _assistants_turns(tokens, trained, encoder, openings)
     before = turns[:-1] if judged else []
@@ -150,9 +150,9 @@ def _inspect_sample(
 def _assistants_turns(
     tokens: NDArray[Any], trained: NDArray[Any], encoder: Tokenizer, openings: Sequence[Sequence[int]]
 ) -> list[tuple[int, int | None, int]]:
-    """Where each of the assistant's turns in a sample starts, is closed, if it is, and stops.
+    """Return where each assistant turn in a sample starts, has its closing token (or None), and stops.
 
-    None starts within a turn that learns what begins one: where a frame is plain text, as `[/INST]`, that is words.
+    A trained opening inside an unclosed turn starts no turn. It is text of the turn, such as a written `[/INST]`.
     """
     starts = list[int]()
     for begin in openings:
@@ -172,9 +172,9 @@ def _assistants_turns(
 def _unlearned(
     records: Sequence[Record], rows: PackedRows, encoder: Tokenizer, openings: Sequence[Sequence[int]], answers: Answers
 ) -> Iterator[tuple[int, str]]:
-    """Yield digests of turns that are not to be learned from, as rows hold them: whole, or cut at the end of a row.
+    """Yield digests of turns that should not be trained, both whole and cut at the end of a row.
 
-    Each comes with the name of `UNTRAINED` that it is counted under.
+    Each digest comes with the name in `UNTRAINED` under which it is counted.
     """
     for _, turns, _ in records:
         is_asked = any(turn.get("weight") == 0 for turn in turns)
@@ -210,9 +210,9 @@ def _count_turn(
     asked: Mapping[int, str],
     found: Turns,
 ) -> int:
-    """Count one assistant's turn; its trained tokens.
+    """Count one assistant turn in `found`, and return the number of its trained tokens.
 
-    What is neither learned nor closed is none: a user's words that read like the frame, or where a row ends.
+    An untrained turn that is not closed does not count: it is a user's text like the template's, or a row ends there.
     """
     place = slice(start, stop if end is None else end)
     words = trained[place]
@@ -234,18 +234,18 @@ def _count_turn(
 def _faults_of_turns(found: Turns) -> Iterator[str]:
     if found.silent:
         yield (
-            f"- lost mask: of {found.silent} of {found.turns} assistant turns no word is trained: the rows are "
-            "damaged, see the samples above. Pack the conversations anew: `--rebuild` their step"
+            f"- lost mask: in {found.silent} of {found.turns} assistant turns no word is trained, so the rows are "
+            "damaged (see the samples above). Pack the conversations again: `--rebuild` their step"
         )
     if found.foreign and found.groups:
         yield (
-            f"- trained prompt: {found.foreign} trained tokens stand before the judged answers, in what both answers "
-            "follow: nobody has judged that. Pack the preferences anew: `--rebuild` their step"
+            f"- trained prompt: {found.foreign} trained tokens are in the prompts before the judged answers, and "
+            "nobody has judged the prompts. Pack the preferences again: `--rebuild` their step"
         )
     elif found.foreign:
         yield (
-            f"- lost mask: {found.foreign} trained tokens stand outside of assistant turns: the model would learn to "
-            "speak for the user. Pack the conversations anew: `--rebuild` their step"
+            f"- lost mask: {found.foreign} trained tokens are outside of assistant turns, so the model would learn to "
+            "speak for the user. Pack the conversations again: `--rebuild` their step"
         )
     if found.endless:
         yield (
@@ -254,23 +254,23 @@ def _faults_of_turns(found: Turns) -> Iterator[str]:
         )
     if found.cut == found.turns and found.turns and not found.groups:  # what ranks answers takes them as they are
         yield (
-            "- untrained stop token: no answer is whole, so that its end is never learned. Raise sequence_length, or "
-            "take `long_samples: split`"
+            "- untrained stop token: every answer is cut, so the model never learns to stop. Raise sequence_length, or "
+            "set `long_samples: split`"
         )
     if found.doubled:
         yield (
-            f"- double begin: {found.doubled} samples begin with the token of a document twice. Take one of them out "
-            "of the chat template in tokenizer_config.json"
+            f"- double begin: {found.doubled} samples begin with two document tokens instead of one. Remove one from "
+            "the chat template in tokenizer_config.json"
         )
     if found.joined:
         yield (
-            f"- samples run together: at the first token of {found.joined} rows no sample begins, so that each is "
-            "learned as the end of those before it. Pack the conversations anew: `--rebuild` their step"
+            f"- samples run together: in {found.joined} rows no sample begins at the first token, so each sample is "
+            "learned as a continuation of the sample before it. Pack the conversations again: `--rebuild` their step"
         )
     if not found.turns:
         yield (
-            "- no assistant turn in any row: the chat template must write what begins an answer also where one is "
-            "asked for with `add_generation_prompt`, and the vocabulary must have words for it"
+            "- no assistant turn in any row: if `add_generation_prompt` is set, the chat template must write the same "
+            "text that begins an answer in a conversation, and the vocabulary must have tokens for it"
         )
 
 
@@ -278,13 +278,13 @@ def _faults_of_judgements(found: Turns) -> Iterator[str]:
     if found.alike:
         yield (
             f"- nothing preferred: in {found.alike} of {found.groups} pairs the chosen answer is the rejected one, "
-            "token by token. Leave them out, or see whether the chat template loses what they differ in"
+            "token by token. Leave these pairs out, or check whether the chat template drops their difference"
         )
     if found.contradicted:
         yield (
-            f"- contradictory judgements: {len(found.contradicted)} say the contrary of an earlier one on the same "
-            f"answers to the same prompt, first {found.contradicted[0]}. Leave both out where nobody knows which is "
-            "right; a step of kind `preferences` would have set them aside"
+            f"- contradictory judgements: {len(found.contradicted)} contradict an earlier one about the same answers "
+            f"to the same prompt, first {found.contradicted[0]}. Leave both out if nobody knows which is right, as a "
+            "step of kind `preferences` does"
         )
 
 
@@ -298,7 +298,7 @@ def _contradicted(samples: Path) -> Iterator[str]:
 
 
 def _faults_of_batches(config: Any, rows: PackedRows) -> Iterator[str]:
-    """Over one pass, in the order of training."""
+    """Yield a fault if micro-batches of the first pass, in the order of training, train nothing."""
     trains = rows.weights[:, 1:].max(axis=1)
     size, masked, count = min(config.micro_batch_rows, config.rows_per_step), 0, 0
     for first in range(0, len(trains), config.rows_per_step):
@@ -308,7 +308,7 @@ def _faults_of_batches(config: Any, rows: PackedRows) -> Iterator[str]:
             masked += not trains[numbers[start : start + size]].any()
     if masked:
         yield (
-            f"- all-masked micro-batch: {masked} of {count} micro-batches of {size} rows train nothing, which is lost "
-            "time, and a loss that is not a number in other trainers. Leave samples without an answer out, or raise "
+            f"- all-masked micro-batch: {masked} of {count} micro-batches of {size} rows train nothing. They waste "
+            "time, and make the loss NaN in other trainers. Leave out samples without an answer, or raise "
             "micro_batch_rows"
         )
