@@ -135,7 +135,7 @@ def check_below(root: Path | str, path: str) -> tuple[str, tuple[str, ...]]:
 def one_name(name: str) -> str:
     """Return the name if it is a plain file or folder name. Raises ValueError if it could lead to another folder."""
     if name in ("", ".", "..") or "/" in name or "\0" in name:
-        raise ValueError("found a name that is not the name of one file or folder")
+        raise ValueError("found a value that is not the name of one folder")
     return name
 
 

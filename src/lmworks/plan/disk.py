@@ -14,7 +14,7 @@ from pathlib import Path
 from lmworks.pipeline.files import write_atomically
 
 MEASURED_BYTES = 2**28
-"""Written and read back: seconds on a slow disk, and more than most disks hide in a cache of their own."""
+"""Bytes that are written and read back. They take seconds on a slow disk, and exceed the caches of most disks."""
 BLOCK_BYTES = 2**22
 
 

@@ -30,7 +30,7 @@ from lmworks.recipe.schema import NeedsConfig
 
 NONE, ADAPT, _, CONTINUE, SCRATCH = LADDER
 BASELINE_DEVICE, BASELINE_CORES = "cpu-8", 4
-"""With half as many cores as threads, on which a bag of words, a dictionary or an index of passages answers."""
+"""Device, and its cores (half of its threads), on which a bag of words, a dictionary or a passage index answers."""
 
 
 def _doing(verb: str, count: int, name: str) -> str:
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def trained_parameters(self) -> int:
-        """Those of the adapter where there is one."""
+        """Number of trained parameters: of the adapter if there is one, else of the model."""
         return self.shape.config.adapter_parameters(self.lora_rank) if self.lora_rank else self.parameters
 
 
@@ -76,7 +76,7 @@ class Option:
 
 
 class Forecast:
-    """All that `lmworks plan` says beyond this machine. Ranges are (low, high)."""
+    """Forecast of `lmworks plan` for costs and machines beyond this one. Ranges are (low, high)."""
 
     def __init__(self, needs: NeedsConfig, counted_tokens: float, facts: Facts) -> None:
         """Weigh, count and cost. `counted_tokens` are those of the recipe's sources, which `needs.tokens` replaces.
@@ -85,14 +85,14 @@ class Forecast:
         """
         if needs.region not in facts.grid:
             known = ", ".join(facts.grid)
-            raise UsageError(f"needs.region: no grid {needs.region!r}; known: {known}; --prices FILE adds yours")
+            raise UsageError(f"needs.region: no grid {needs.region!r}; known: {known}. Add yours with --prices FILE")
         self.asks_by_users = needs.requests_per_second == "auto"
         needs, facts = needs.model_copy(update={"requests_per_second": needs.requests}), facts.with_owned(needs.devices)
         self.facts, self.needs = facts, needs
         self.busy = facts.value(f"busy_{needs.load}").low
         self.runs_per_year = facts.value(f"runs_per_year_{needs.update}").low
         self.hours_a_run = min(needs.deadline_weeks * 168, 8760 / self.runs_per_year) / 4
-        """A quarter of the deadline, or of the time until the next update; the rest is for data, trials, evaluation."""
+        """Hours per run: a quarter of the deadline or update interval. The rest is for data, trials and evaluation."""
         self.tokens = float(counted_tokens if needs.tokens == "auto" else needs.tokens)
         self.clouds = facts.clouds_of(needs.contracts)
         self.contracts = facts.providers_of(needs.contracts)

@@ -21,18 +21,18 @@ class Machine:
 
     device: str
     processor: str
-    """The name of what computes: of an accelerator, where there is one."""
+    """Name of the accelerator, or of the processor if there is no accelerator."""
     cores: int
     memory_bytes: int
-    """Of what computes."""
+    """Memory of the accelerator or processor, in bytes."""
     bfloat16: bool
     compiler: bool
     """Whether a C++ compiler is there, which torch.compile needs."""
     product_rates: Mapping[str, float] = field(default_factory=dict)
-    """Of an accelerator, by data type: operations a second of a large matrix product, just measured."""
+    """Operations per second of a large matrix product on an accelerator, by data type, just measured."""
 
     def as_text(self) -> str:
-        """What computes, and the cores beside it."""
+        """Return the names of accelerator or processor, and the number of cores."""
         kind = "" if self.device == CPU else f" ({self.device})"
         return f"{self.processor}{kind}, {self.cores} cores"
 

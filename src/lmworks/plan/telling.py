@@ -20,13 +20,13 @@ from lmworks.recipe.schema import SECONDS_BETWEEN_REQUESTS
 RUNS_ON = {"measured": "yes", "expected": "untried", "no": "no"}
 """Whether lmworks trains and answers on a device: it runs where torch finds a processor, CUDA or ROCm."""
 TOLERATED = 1.25
-"""Times by which the size of a published shape may miss the one asked for without a word."""
+"""Ratio of a published shape's size to the requested size up to which the forecast does not mention the difference."""
 LEAST_TOKENS_A_PARAMETER = 10.0
 """Half of Hoffmann's 20: sizes are rounded to published shapes, which lie up to twice apart."""
 MEASURED_PASSAGES = 240_000.0
-"""The most in which a search was timed."""
+"""Largest number of passages in which a search was timed."""
 MARK = "*"
-"""Beside a fact more than a year old."""
+"""Mark beside a fact that is more than a year old."""
 
 
 CONSTANTS = {
@@ -35,7 +35,7 @@ CONSTANTS = {
     CLOUD: ("cloud_extra_share",),
     OWN: ("pue", "usd_per_kwh"),
 }
-"""That a cost at a place rests on, besides prices."""
+"""Constants on which the cost at a place depends, in addition to prices."""
 
 
 def in_short(told: Forecast, width: int, recipe: str, today: datetime.date) -> str:
