@@ -82,7 +82,7 @@ def servings(
 
 
 def serving_alone(shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts, price: Range) -> Serving | None:
-    """What `lmworks serve` answers without another server: it decodes `LMWORKS_ROWS` at once, on one device."""
+    """Return the capacity of `lmworks serve` by itself. It decodes `LMWORKS_ROWS` requests at once on one device."""
     return _group(shape, name, needs, facts, price, 1, LMWORKS_ROWS)
 
 

@@ -18,7 +18,7 @@ PACKAGED = Path(__file__).with_name("facts.json")
 
 
 class Range(NamedTuple):
-    """A quantity that is known within bounds only; the bounds of a product or sum of two are taken at their ends."""
+    """Quantity that is only known within bounds. Products and sums of two ranges multiply or add their ends."""
 
     low: float
     high: float
@@ -34,11 +34,11 @@ class Range(NamedTuple):
 
 NOTHING = Range(0.0, 0.0)
 UNKNOWN = Range(math.inf, math.inf)
-"""A price that no source states."""
+"""Range for a price that no source states."""
 
 
 class Fact(BaseModel):
-    """Where something was read, and when."""
+    """Base of all facts, with their source and date."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,13 +46,13 @@ class Fact(BaseModel):
     date: str = Field(pattern=r"^20\d\d(-\d\d){0,2}$")
 
     def is_old(self, today: datetime.date) -> bool:
-        """Whether its date, or the end of the month or year that it names, is more than a year ago."""
+        """Return whether its date is more than a year ago. A date without a day means the end of its month or year."""
         last = datetime.date.fromisoformat(self.date + "-12-28"[3 * self.date.count("-") :])
         return today - last > datetime.timedelta(365)
 
 
 class Device(Fact):
-    """One accelerator or server. What has no good source is None, and what would follow from it is not computed."""
+    """Accelerator or server. A value without a good source is None, and nothing is computed from it."""
 
     kind: str
     name: str
@@ -73,7 +73,7 @@ class Device(Fact):
 
 
 class Price(Fact):
-    """What one device costs by the hour."""
+    """Price of one device per hour."""
 
     device: str
     provider: str
@@ -135,7 +135,7 @@ class Constant(Fact):
 
 
 class Facts(BaseModel):
-    """All of them, with the date on which the file was made."""
+    """All facts, with the date of their file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -153,7 +153,7 @@ class Facts(BaseModel):
 
     @property
     def providers(self) -> list[str]:
-        """Those with prices of their own, in the file's order."""
+        """Providers that have prices of their own, in the file's order."""
         return list(dict.fromkeys(price.provider for price in self.prices if not price.is_of_several))
 
     def with_owned(self, devices: Mapping[str, int]) -> Facts:

@@ -1,4 +1,4 @@
-"""What this machine is, found without importing torch; what it has besides, torch is asked in a process of its own."""
+"""Facts about this machine, found without importing torch. A separate process asks torch about accelerators."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def this_machine(asked: str = AUTO) -> Machine:
 
 
 def _memory() -> int:
-    """What is built in, or what the container may use of it (Linux control groups, version 2)."""
+    """Return the machine's memory, or the container's limit if it is lower (Linux control groups, version 2)."""
     built_in = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = Path("/sys/fs/cgroup/memory.max")
     allowed = limit.read_text().strip() if limit.exists() else "max"

@@ -87,9 +87,9 @@ class PublishedModel(BaseModel):
         return BFLOAT16 * self.parameters
 
     def speed(self, facts: Facts) -> str:
-        """Return the most tokens a second that one reader gets, on the smallest of some machines that holds the model.
+        """Return the maximum tokens per second for one reader, on the smallest of `MACHINES` that holds the model.
 
-        It is an estimate: each token that is written reads all weights once from the memory. An encoder writes none.
+        It is an estimate: writing a token reads all weights once from memory. An encoder writes no tokens.
         """
         if self.family == "encoder":
             return "writes no text"
@@ -99,7 +99,7 @@ class PublishedModel(BaseModel):
         return f"at most {rate:,.0f} tokens a second on {count}{name} (estimated)"
 
     def _on(self, device: Device) -> tuple[int, float, str]:
-        """Return how many devices hold the weights, the tokens a second of one reader, and the device's name."""
+        """Return how many devices hold the weights, the tokens per second of one reader, and the device's name."""
         memory, bandwidth = device.memory_gigabytes or 0, device.bandwidth_gigabytes_per_second or 0
         devices = math.ceil(self.served_bytes / (USED * memory * 1e9))
         return devices, devices * bandwidth * 1e9 / self.served_bytes, device.name.partition(":")[0]

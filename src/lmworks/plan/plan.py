@@ -406,7 +406,7 @@ class _Planner:
                         yield task, shape
 
     def _text_bytes(self, reference: str) -> float:
-        """Bytes of the sources that become what a step, or a part of it, holds, as far as its fields tell."""
+        """Return the bytes of source text in the output of a step or part, as far as the steps' fields show them."""
         name, _, part = reference.partition(".")
         if not (config := self.recipe.data.get(name)):
             return 0.0
@@ -417,7 +417,7 @@ class _Planner:
         return config.share_of(part) * max(self.bytes_read[name], read)
 
     def _records(self, reference: str, shape: Shape) -> Records:
-        """Those of the sources that a step, or a part of it, is made of: of several the longest."""
+        """Return the record size of the sources of a step or part. If there are several sources, take the largest."""
 
         def longest(reference: str) -> int:
             name = reference.partition(".")[0]
@@ -434,7 +434,7 @@ class _Planner:
         memory: Mapping[str, Mapping[str, int]],
         models: Mapping[str, Mapping[str, Any]],
     ) -> dict[str, int]:
-        """Bytes of memory by part while models and baselines are measured, in turns."""
+        """Return the bytes of memory by part while models and baselines are evaluated, one after another."""
         if not self.recipe.evaluate:
             return {}
         held = [*shapes.values(), *(shape for _, shape in self._asked(models))]
@@ -449,7 +449,7 @@ class _Planner:
         return {"libraries": libraries, "earlier steps": LEFT_BYTES, **most}
 
     def _writing(self, models: Mapping[str, Mapping[str, Any]]) -> Iterator[Prediction]:
-        """Of data that models write, where it is stated how many prompts there are at the most."""
+        """Yield predictions for data that models write, if the maximum number of prompts is known."""
         for name, config in self.recipe.data.items():
             writing = config.writing()
             if writing and (shape := self._shape(writing.model, models)):
@@ -486,7 +486,7 @@ class _Planner:
         return [*(self._chain(base) if base else []), name]
 
     def _shape(self, name: str, models: Mapping[str, Mapping[str, Any]]) -> Shape | None:
-        """What is trained; None if it begins with a model that counts nothing of itself."""
+        """Return the shape of the trained model. None if its first base has no counted shape."""
         shape: Shape | None = None
         for number, each in enumerate(self._chain(name)):
             if each not in self.configs:
@@ -563,7 +563,7 @@ class _Planner:
                 )
 
     def _own_runs(self, wanted: str) -> list[dict[str, Any]]:
-        """What finished trainings of a class have measured of themselves, in the last build of each recipe."""
+        """Return the measurements of finished trainings of a class, from the last build of each recipe."""
         store, found = Store(self.store), []
         for _, record in store.builds.readable():
             plan = record.plan or {}
@@ -615,11 +615,11 @@ def _measured_memory(counted: Mapping[str, int], peak: int) -> dict[str, int]:
 
 
 def _hidden_size(flops: float) -> int:
-    """Width for a budget of floating-point operations, a multiple of 64.
+    """Return the width for a budget of floating-point operations, a multiple of 64.
 
-    Parameters that train best grow as the square root of operations (Hoffmann et al. 2022, approach 2), and as the cube
-    of the width when depth grows with it; our own runs put 256 at 4e13, with three layers: six after 163 s on two
-    cores had 1.205 validation bits per byte, four after 164 s 1.151, three after 190 s 1.108.
+    The best number of parameters grows as the square root of operations (Hoffmann et al. 2022, approach 2). It grows as
+    the cube of the width if depth grows too. In our own runs, 256 with three layers is best at 4e13 operations. On two
+    cores, validation bits per byte were 1.205 (six layers, 163 s), 1.151 (four, 164 s) and 1.108 (three, 190 s).
     """
     width: float = 256 * (flops / 4e13) ** (1 / 6)
     return max(64, round(width / 64) * 64)

@@ -47,12 +47,12 @@ VALIDATION_SHARE = 0.5
 """Time per token in validation relative to the time per token in training."""
 
 WRITING_SHARE = {"float32": 0.8, "bfloat16": 0.4}
-"""Speed of writing beside that of reading, on a processor: 134.5 million parameters wrote 141 tokens a second on a core
-in float32 and 145 in bfloat16 (Zen 4), 32 and 24 answers of some 140 tokens with their prompts together."""
+"""Speed of writing relative to reading, on a processor. A model of 134.5 million parameters wrote 141 tokens per second
+in float32 and 145 in bfloat16 on a Zen 4 core (32 and 24 answers at once, of about 140 tokens with their prompts)."""
 
 BESIDE_FLOPS = 2e7
-"""What a token costs beside products, in operations of them: of a small model at most twice as much as those. One of
-4.3 million parameters read 8,600 tokens a second and wrote 3,800 (two cores, Zen 4), a third of what products allow."""
+"""Cost of a token except products, in operations of products. In a small model it is at most twice their cost. A model
+of 4.3 million parameters read 8,600 and wrote 3,800 tokens per second (two Zen 4 cores), a third of products' speed."""
 
 LAUNCHING_SECONDS = 3e-4
 """Seconds to launch the kernels of a block on an accelerator, which limit generation: thirty of 10 µs. Not measured."""
@@ -168,14 +168,14 @@ def counted_rate(config: TrainConfig, flops_per_token: int, speed: Speed, num_la
 
 
 def reading_seconds(tokens: int, shape: Shape, data_type: str, machine: Machine) -> float:
-    """Of texts that are read many together, from operations alone."""
+    """Return the seconds to read texts in large batches, from operations alone."""
     flops = shape.training_flops_per_token(0) / 3
     known = data_type if machine.bfloat16 else "float32"  # emulated, it is no faster
     return tokens * (flops + min(2 * flops, BESIDE_FLOPS)) / _training_rate(machine, known)
 
 
 def writing_seconds(tokens: int, shape: Shape, data_type: str, machine: Machine) -> float:
-    """Of answers that are drawn many together, from operations alone; reading the prompts is left out."""
+    """Return the seconds to generate answers in large batches, from operations alone, without reading prompts."""
     seconds = reading_seconds(tokens, shape, data_type, machine)
     if machine.product_rates:
         return seconds + tokens / MAX_ROWS * shape.num_layers * LAUNCHING_SECONDS

@@ -128,7 +128,7 @@ def _time(told: Forecast) -> str:
 
 
 def doubts(told: Forecast) -> Iterator[str]:
-    """What could make the verdict wrong, the heaviest first."""
+    """Yield what could make the verdict wrong, the most important first."""
     needs, verdict, year = told.needs, told.verdict, told.year
     if year and not verdict.fits:
         smaller = "ask less of it" if year is told.baseline else "take a smaller model (`parameters`)"
@@ -427,7 +427,7 @@ def _owning(told: Forecast, width: int) -> Iterator[str]:
 
 
 def _premises(told: Forecast) -> Iterator[str]:
-    """What to have ready where machines are one's own."""
+    """Yield what you need in addition if the machines are your own."""
     if told.verdict.place != OWN or not told.machine or told.year is told.baseline:
         return
     machine, number = told.machine, told.months[11].machines
@@ -497,7 +497,7 @@ def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
 
 
 def short(value: float) -> str:
-    """Three digits: 6.7G, 12.5M, 430, 0.02."""
+    """Return a number with three digits: 6.7G, 12.5M, 430, 0.02."""
     for size, sign in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g}{sign}"
