@@ -29,7 +29,7 @@ def require_room(prompt: Sequence[int], context_length: int) -> None:
     if not 0 < len(prompt) < context_length:
         raise BeyondContext(
             f"the prompt has {len(prompt)} tokens; a context of {context_length} takes from 1 to {context_length - 1}, "
-            "because an answer needs at least one. Shorten the prompt",
+            "because an answer needs at least one; shorten the prompt",
             len(prompt) + 1,
         )
 
