@@ -189,8 +189,8 @@ def test_what_does_not_fit_behind_a_step_keeps_nobody_from_building_it(tmp_path:
 
 
 WRONG_KINDS = {
-    "normalise: {kind: normalise, from: chats}": r"normalise: 'chats' makes conversations; it reads documents.*ingest",
-    "judged: {kind: preferences, from: chats}": r"judged: 'chats' makes conversations; it reads documents",
+    "normalise: {kind: normalise, from: chats}": r"'chats' makes conversations; this step reads documents.*ingest",
+    "judged: {kind: preferences, from: chats}": r"judged: 'chats' makes conversations; this step reads documents",
 }
 
 

@@ -183,7 +183,7 @@ def test_a_model_of_a_recipe_answers(recipe: OpenRecipe) -> None:
     ):
         assert [each.label for each in model.classify(["I want my money back", "Thank you"])] == ["refund", "praise"]
     assert model.classify([]) == []
-    with pytest.raises(LmworksError, match="tells the label of a text; it is asked for what one can that writes text"):
+    with pytest.raises(LmworksError, match="tells the label of a text; this request needs a model that writes text"):
         model.generate(["Hello"])
     with pytest.raises(UsageError, match=r"found the text 'Thank you'; expected a list of texts"):
         model.classify("Thank you")

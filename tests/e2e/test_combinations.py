@@ -192,7 +192,7 @@ def told_before(data: str, objective: str) -> str:
     part = PARTS.get(data, (data,))[0]
     config = graph.STEPS[next(kind for kind, made in MADE.items() if part in made)].config
     wanted = takes(objective).holds
-    return f"makes {config.makes}; it reads {wanted}, which" if config.makes and config.makes != wanted else ""
+    return f"makes {config.makes}; this step reads {wanted}." if config.makes and config.makes != wanted else ""
 
 
 def expected(data: str, objective: str) -> tuple[str, ...]:

@@ -85,4 +85,4 @@ def test_what_was_killed_before_anything_was_deleted_is_told_how_to_be_ended(
         assert "--apply" in unfinished(store)
         ids = (folder / ".lmworks" / "erasing.txt").read_text().split()
         said(*ids, apply=True)
-        assert "an erasure was cut off" not in unfinished(store)
+        assert "an erasure was interrupted" not in unfinished(store)

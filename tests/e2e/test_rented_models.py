@@ -153,7 +153,7 @@ def test_what_is_asked_again_is_paid_for_and_bounded(tmp_path: Path, address: Ad
     address.always = "fails"
     for _ in range(2):  # the second build knows what the first has spent
         said = lmworks(folder, "build", "recipe.yaml", code=3).stderr
-        assert re.search(r"most_usd is 150, and this may cost \$1\d\d\.00; nothing (more )?was sent", said)
+        assert re.search(r"most_usd is 150, but this may cost \$1\d\d\.00; nothing (more )?was sent", said)
         assert 1 < len(address.asked) <= 5
     address.always = ""
     lmworks(folder, "build", "recipe.yaml", "--set", "models.hosted.most_usd=1000")
@@ -165,7 +165,7 @@ def test_a_server_that_counts_more_than_was_asked_for_is_stopped_at_the_bound(tm
     lmworks(folder, "build", "recipe.yaml", "--until", "hosted")
     address.counts = 100
     said = lmworks(folder, "build", "recipe.yaml", code=3).stderr
-    assert "what was answered is kept" in said and len(address.asked) < 10
+    assert "the answers so far are kept" in said.lower() and len(address.asked) < 10
 
 
 def test_a_server_that_repeats_the_key_gets_it_into_no_file(tmp_path: Path) -> None:

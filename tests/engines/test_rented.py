@@ -228,7 +228,7 @@ def test_a_stop_keeps_what_was_answered() -> None:
 
 def test_another_model_than_asked_for_is_refused_unless_it_is_named(tmp_path: Path) -> None:
     with at_address(model="other-7b") as address:
-        with pytest.raises(LmworksError, match=r"answers as 'other-7b', and 'adder' was asked for"):
+        with pytest.raises(LmworksError, match=r"answers as 'other-7b', but the recipe names 'adder'"):
             rent(config(address), tmp_path / "out", make_context(tmp_path))
         rent(config(address, reports="other-7b"), tmp_path / "out", make_context(tmp_path))
 
@@ -236,7 +236,7 @@ def test_another_model_than_asked_for_is_refused_unless_it_is_named(tmp_path: Pa
 @pytest.mark.parametrize(("most", "asked"), [(0, 0), (0.0001, 0), (1, 1)])
 def test_what_the_first_request_may_cost_is_counted_before_it_is_sent(most: float, asked: int, tmp_path: Path) -> None:
     prices = {"usd_per_million_prompt_tokens": 3, "usd_per_million_answer_tokens": 15, "most_usd": most}
-    refusal = rf"most_usd is {most:g}, and this may cost \$0\.00; nothing was sent"
+    refusal = rf"most_usd is {most:g}, but this may cost \$0\.00; nothing was sent"
     with at_address() as address:
         with nullcontext() if asked else pytest.raises(GateRefused, match=refusal):
             rent(config(address, **prices), tmp_path / "out", make_context(tmp_path))

@@ -178,7 +178,7 @@ def test_what_stands_before_a_prompt_is_what_the_model_is_used_to(model: ModelFo
         items, figures, _ = asked(told, tmp_path / f"policy{number}", before=policy)
         assert items[0]["begins_with"][:2] == [*begin, *ids][:2]
     unnamed = with_tokenizer(model, tmp_path / "unnamed", bos_token=None)
-    with pytest.raises(UsageError, match="names no bos_token: use end-of-text"):
+    with pytest.raises(UsageError, match=r"names no bos_token\. Use `end-of-text`"):
         asked(unnamed, tmp_path / "refused", before="begin-of-text")
 
 

@@ -49,9 +49,9 @@ def test_a_decoder_of_others_gets_our_tokens_and_says_the_same(family: str, tmp_
         ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n", ""),
         ("{% if loop.first %}{{ bos_token }}{% endif %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>", ""),
         ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}</s>\n", ""),
-        ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}\n", "no special token behind an answer"),
+        ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}\n", "no special token after an answer"),
         ("<|im_start|>{{ m['role'] }}\n{{ m['content'][:4] }}</s>\n", "leaves words out"),
-        ("{{ raise_exception('no') }}", "takes no such turns, and says 'no'"),
+        ("{{ raise_exception('no') }}", "rejects these turns, and says 'no'"),
         (
             "<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% if loop.index > 4 %}"
             "{% for x in range(99999) %}{% for y in range(99999) %}{% endfor %}{% endfor %}{% endif %}",

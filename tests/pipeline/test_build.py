@@ -296,7 +296,7 @@ def test_a_stop_keeps_finished_pieces(tmp_path: Path) -> None:
 
 def test_an_unreadable_store_is_said_plainly(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file, not a folder")
-    with pytest.raises(LmworksError, match=r"store cannot be used .* name another with --store"):
+    with pytest.raises(LmworksError, match=r"store cannot be used .* name another store with --store"):
         Store(tmp_path / "store")
 
 

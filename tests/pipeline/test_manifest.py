@@ -93,7 +93,7 @@ def test_a_manifest_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
     written = make_manifest().as_json()
     path.write_text(json.dumps({**written, "format": FORMAT + 1}))
-    with pytest.raises(LmworksError, match=r"of format 3, and this lmworks reads up to 2: a newer .* Install that"):
+    with pytest.raises(LmworksError, match=r"has format 3, but this lmworks reads up to 2. Install the newer"):
         read_manifest(path)
     del written["files"]
     path.write_text(json.dumps(written))
@@ -116,5 +116,5 @@ def test_a_stage_tells_one_role_of_each_input(roles: dict[str, str]) -> None:
     def forgetful(config: StepConfig, texts: Handle, out: Path, context: Context) -> Result:
         return Result()
 
-    with pytest.raises(TypeError, match=r"forgetful: its inputs are texts, and roles are told of .*reads, trains_on"):
+    with pytest.raises(TypeError, match=r"its inputs are texts, but roles are stated for .*reads, trains_on"):
         stage(version=1, **roles)(forgetful)

@@ -101,7 +101,7 @@ def test_a_setting_reaches_one_variant_or_all(tmp_path: Path) -> None:
         ("{rank: 4}", "{rnk: 4}", ":16: models.own-lora.adapter.rnk: unknown field 'rnk'; did you mean 'rank'?"),
         ("steps: 90", "stepz: 90", ":11: models.own-full.stepz: unknown field 'stepz'; did you mean 'steps'?"),
         ("        hidden_size: 128", "        hidden_size: wide", ":20: models.own-scratch.hidden_size"),
-        ("from: base, adapter: {", "steps: 9, from: base, adapter: {", ":16: models.own.variants.lora.steps: follow"),
+        ("from: base, adapter: {", "steps: 9, from: base, adapter: {", ":16: models.own.variants.lora.steps: computed"),
         ("  base: {", "  own-lora: {", ":16: models.own.variants.lora: another model is called 'own-lora' (line 7)"),
         ("full: {from: base,", "full: {from: bass,", ":15: models.own-full.from: no earlier step 'bass'; did you mean"),
         ("[base, own]", "[base, owl]", ":23: evaluate.models: no earlier step 'owl'"),

@@ -114,7 +114,7 @@ def test_a_request_that_the_batch_refuses_ends_itself_and_not_the_worker(lives: 
         finally:
             reply.close()
 
-    with pytest.raises(ApiError, match="asked for what one can that finds the spans"):
+    with pytest.raises(ApiError, match="needs a model that finds the spans"):
         asyncio.run(asked())
     assert posted(lives["classifier"], "classify", input="a").status_code == 200
 

@@ -79,7 +79,7 @@ def test_an_error_is_a_line_that_names_file_and_limit(tmp_path: Path) -> None:
         ("{{ 1 // 0 }}", "zero"),
         ("{{ 1e400 }}", "'inf' is not defined"),
         (HOSTILE["a macro that asks for itself"], "recursion"),
-        ("\ue00099\ue001", "no special token behind an answer"),
+        ("\ue00099\ue001", "no special token after an answer"),
         (["a list"], "found a list"),
     ):
         (folder / "tokenizer_config.json").write_text(json.dumps({**plain, "chat_template": template}))

@@ -114,7 +114,7 @@ def test_what_a_template_does_not_write_is_refused(bases: dict[str, Tokenizer]) 
     said = [chat()[0], ASK, calling("I look.", [{"name": "rain", "arguments": {}}]), *chat()[3:]]
     assert "I look.\n<tool_call>" in learned(bases["qwen-3"], said)[0]
     for name in ("mistral-v0.3", "llama"):
-        with pytest.raises(TurnsRefused, match="leaves out what is said beside a call"):
+        with pytest.raises(TurnsRefused, match="leaves out the words beside a function call"):
             bases[name].encode_chat(said)
     with pytest.raises(TurnsRefused, match="one call at once"):
         bases["llama"].encode_chat(chat(*[{"name": "rain", "arguments": {}}] * 2))

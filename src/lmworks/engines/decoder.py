@@ -24,26 +24,26 @@ from lmworks.pipeline.files import digest_text
 from lmworks.tokens.tokenizer import FILES, Tokenizer, alike
 
 SHARED_TOKENS = 32
-"""A beginning that all prompts share is read once from this length on; a shorter one is not worth a pass of its own."""
+"""Minimum tokens of a beginning that all prompts share and that is read once. Shorter ones do not save enough time."""
 SAVED_TOKENS = 256
-"""A beginning that some questions share is read once where that saves so many tokens: a pass of few has its price."""
+"""Minimum number of tokens saved by reading a beginning once that some questions share. The extra pass takes time."""
 CPU_TOKENS = 512
-"""The same on a CPU, whose caches hold no more between two layers."""
+"""Number of tokens in one pass on a CPU. Its caches hold no more between two layers."""
 LOGIT_ROWS = 1024
-"""Rows of logits that exist at once when likelihoods are computed."""
+"""Maximum rows of logits in memory at once when likelihoods are computed."""
 
 
 NEVER = 1 << 30
-"""A place that no row reaches."""
+"""Place after the end of every row."""
 
 Choices = tuple[Sequence[int], Sequence[Sequence[int]]]
-"""A prompt, and texts of which each could follow it."""
+"""Prompt, and the texts that can follow it."""
 
 
 class DecoderEngine(Engine):
-    """A model and its tokenizer, ready to write and to judge text.
+    """Model and tokenizer that generate text and compute likelihoods.
 
-    Adapters are other models on it, which a batch can ask; all else is asked of the base.
+    Adapters are other models on the same base. Only batches can use them. All other methods use the base.
     """
 
     can: frozenset[Ability] = frozenset({"generate"})
@@ -51,8 +51,8 @@ class DecoderEngine(Engine):
     def __init__(self, model: Decoder, tokenizer: Tokenizer, adapters: Adapters | None = None) -> None:
         if tokenizer.vocab_size > model.config.vocab_size:
             raise LmworksError(
-                f"{tokenizer.folder / FILES[0]}: has {tokenizer.vocab_size:,} ids; the model beside it knows "
-                f"{model.config.vocab_size:,}: copy the tokenizer that came with it"
+                f"{tokenizer.folder / FILES[0]}: has {tokenizer.vocab_size:,} ids, but the model in this folder has "
+                f"{model.config.vocab_size:,}. Copy the model's own tokenizer there"
             )
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -82,12 +82,12 @@ class DecoderEngine(Engine):
         return self.tokenizer.encode_chat(messages, add_generation_prompt=True)[0]
 
     def encode_text(self, text: str) -> list[int]:
-        """Return the prompt of a text that the model is to continue; an empty one is what begins a text."""
+        """Return the prompt for a text to continue. For an empty text, return the token that begins a text."""
         ids = [*self.tokenizer.before(), *self.tokenizer.encode(text)]
         return ids or [self.tokenizer.end_of_text_id]
 
     def batch(self, rows: int, slots: int | None = None) -> Running:
-        """A batch for at most `rows` requests at once (fewer if memory says so) of at most `slots` tokens each."""
+        """Return a batch for `rows` requests at once, or fewer if memory is short, of at most `slots` tokens each."""
         return self._batch(rows, slots)
 
     def _batch(self, rows: int, slots: int | None = None) -> RunningBatch:
@@ -114,15 +114,15 @@ class DecoderEngine(Engine):
 
     @torch.inference_mode()
     def log_likelihoods(self, sequences: Sequence[Sequence[int]], first: Sequence[int]) -> list[list[float]]:
-        """Natural log p of each token from index `first[i]` (at least 1) of sequence i on, given all before it.
+        """Return the natural log p of each token from index `first[i]` (at least 1) of sequence i on, given all before.
 
-        Raises BeyondContext for a sequence longer than the context: windows are the caller's choice.
+        Raises BeyondContext for a sequence longer than the context, because the caller must choose the windows.
         """
         for index, (sequence, start) in enumerate(zip(sequences, first, strict=True)):
             if len(sequence) > self.context_length or start < 1:
                 raise BeyondContext(
-                    f"sequence {index}: {len(sequence)} tokens judged from token {start} on; expected at most "
-                    f"{self.context_length} (the context), judged from token 1 or later: cut it into windows",
+                    f"sequence {index}: {len(sequence)} tokens, scored from token {start} on; expected at most "
+                    f"{self.context_length} (the context), scored from token 1 or later. Cut it into windows",
                     len(sequence),
                 )
         results: list[list[float]] = [[] for _ in sequences]
@@ -142,7 +142,7 @@ class DecoderEngine(Engine):
         """Return a reward model's score at the end of each sequence. Raises BeyondContext for one that is too long."""
         if (longest := max(map(len, sequences), default=0)) > self.context_length:
             raise BeyondContext(
-                f"a sequence of more than {self.context_length} tokens (the context): shorten it", longest
+                f"a sequence has more than {self.context_length} tokens (the context): shorten it", longest
             )
         results = [0.0] * len(sequences)
         lengths = {index: len(sequence) for index, sequence in enumerate(sequences)}
@@ -156,7 +156,7 @@ class DecoderEngine(Engine):
         return results
 
     def score_choices(self, prompt_ids: Sequence[int], choices: Sequence[Sequence[int]]) -> list[float]:
-        """Natural log p of each whole choice as the text after the prompt, which is read once."""
+        """Return the natural log p of each whole choice as the text after the prompt. The prompt is read once."""
         return [math.fsum(scores) for scores in self.choice_log_likelihoods([(prompt_ids, choices)])[0]]
 
     @torch.inference_mode()
@@ -183,15 +183,15 @@ class DecoderEngine(Engine):
             longest = max((len(choice) for choice in choices), default=0)
             if not 0 < len(prompt) <= self.context_length - longest:
                 raise BeyondContext(
-                    f"a prompt of {len(prompt)} tokens and a choice of {longest}: expected at least one token of "
-                    f"prompt, and together at most {self.context_length} (the context)",
+                    f"a prompt of {len(prompt)} tokens and a choice of {longest} tokens: a prompt needs at least one "
+                    f"token, and both together may have {self.context_length} at most (the context)",
                     len(prompt) + longest,
                 )
 
     def _score_rows(
         self, rows: Sequence[_Row], shared: KeysAndValues, results: Sequence[Sequence[list[float]]]
     ) -> None:
-        """Read rows behind what is shared, and extend the scores of each choice by those of its tokens there."""
+        """Read rows after the shared beginning, and add the scores of their tokens to those of each choice."""
         device, window, first = self.model.output_weight.device, self.model.config.sliding_window, length_of(shared)
         tokens, places = padded([row.tokens for row in rows], device)
         if all(row.is_plain for row in rows):
@@ -241,9 +241,9 @@ class DecoderEngine(Engine):
 
 
 class _Row:
-    """A question as one row: a tree of texts that all begin with its prompt, each as if it stood there alone.
+    """Question as one row: a tree of texts that all begin with its prompt. Each text is read as if it were alone.
 
-    Choices are added in the order of a dictionary, so that those which begin alike are neighbours.
+    Choices are added in sorted order, so that choices with the same beginning are neighbours.
     """
 
     def __init__(self, question: int, prompt: Sequence[int], shared: int) -> None:
@@ -252,20 +252,20 @@ class _Row:
         self.offsets = list(range(shared, len(prompt)))
         """The position of each token."""
         self.ends = [NEVER] * len(self.tokens)
-        """The first place that a token is not seen from: it is seen from those between, which stand behind it."""
+        """Place from which on a token is no longer visible. Tokens between it and this place can attend to it."""
         self.asked: list[tuple[int, int, int]] = []
-        """(the place that tells a token, that token, the number of its choice)"""
+        """Triples: the place that predicts a token, this token, and the number of its choice."""
         self._prompt = len(prompt)
         self._path = [len(self.tokens) - 1]
-        """The places of the prompt's end and of what was read of the choice added last."""
+        """Places of the prompt's last token and of the tokens of the newest choice."""
 
     @property
     def is_plain(self) -> bool:
-        """Whether it reads as one text does."""
+        """Whether the row is one plain text, without branches."""
         return all(end == NEVER for end in self.ends)
 
     def add(self, number: int, choice: Sequence[int]) -> None:
-        """A choice. Its last token is never read: nothing is asked behind it."""
+        """Add a choice. Its last token is not read, because no token after it is predicted."""
         again = alike([self.tokens[place] for place in self._path[1:]], choice[:-1])
         for place in self._path[again + 1 :]:
             self.ends[place] = len(self.tokens)
@@ -278,7 +278,7 @@ class _Row:
 
 
 def _rows(question: int, prompt: Sequence[int], choices: Sequence[Sequence[int]], shared: int) -> Iterator[_Row]:
-    """The rows of a question whose beginning of `shared` tokens is read already; more than one if they are long."""
+    """Yield the rows of a question whose first `shared` tokens are read already. Long choices need several rows."""
     row = _Row(question, prompt, shared)
     for number in sorted(range(len(choices)), key=lambda number: list(choices[number])):
         if row.asked and len(row.tokens) + len(choices[number]) > BATCH_TOKENS:
@@ -289,9 +289,9 @@ def _rows(question: int, prompt: Sequence[int], choices: Sequence[Sequence[int]]
 
 
 def _sharing(prompts: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], int]]:
-    """The places of prompts that begin alike, and how many of their tokens it pays to read once; last, of all others.
+    """Yield the places of prompts with the same beginning, and how many tokens of it to read once. The others are last.
 
-    Short of a prompt's last token, which is asked what follows.
+    The beginning never includes a prompt's last token, because this token predicts what follows.
     """
     buckets: dict[tuple[int, ...], list[int]] = {}
     for place, prompt in enumerate(prompts):
@@ -314,7 +314,7 @@ def _shared(prompts: Sequence[Sequence[int]]) -> Sequence[int]:
 
 
 def _groups(lengths: Mapping[int, int], budget: int) -> Iterator[list[int]]:
-    """Keys grouped by like length, each group at most `budget` tokens after padding (but at least one key)."""
+    """Yield groups of keys of similar length, each of at most `budget` tokens after padding, or of one key."""
     group: list[int] = []
     for index in sorted(lengths, key=lambda index: lengths[index]):
         if group and lengths[index] * (len(group) + 1) > budget:

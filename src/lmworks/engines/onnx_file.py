@@ -57,7 +57,7 @@ def write_onnx(folder: Path, file: Path) -> None:
     network, inputs, output, labels = _wrapped(engine)
     size = sum(each.numel() * 4 for each in network.parameters())
     if size > LARGEST_BYTES:
-        raise LmworksError(f"{folder}: has {size / 2**30:.1f} GiB of weights in float32; one ONNX file holds 2 GiB")
+        raise LmworksError(f"{folder}: has {size / 2**30:.1f} GiB of weights in float32; an ONNX file holds at most 2")
     about = {
         "family": str(family_of(folder) or "encoder"),
         "context_length": str(engine.context_length),
@@ -177,4 +177,4 @@ def _require_equal(folder: Path, network: nn.Module, session: Any, inputs: Seque
     (found,) = session.run(None, {name: each.numpy() for name, each in zip(inputs, asked, strict=True)})
     scale = max(1.0, float(wanted.abs().max()))
     if found.shape != tuple(wanted.shape) or float((torch.from_numpy(found) - wanted).abs().max()) > AGREEMENT * scale:
-        raise LmworksError(f"{folder}: as ONNX it says something else than the model: it is not written")
+        raise LmworksError(f"{folder}: the ONNX file gave other outputs than the model, so it was not written")

@@ -201,44 +201,44 @@ class Engine(ABC):
 
     can: frozenset[Ability] = frozenset()
     context_length: int
-    """Tokens that it reads, and writes behind them, at the most."""
+    """Maximum number of tokens of a prompt and its answer together."""
     rewrites: bool = False
-    """Whether it answers one text by another, and no conversation."""
+    """Whether it rewrites one text as another, and takes no conversations."""
     chats: bool = True
-    """Whether it answers the turns of a user; otherwise, if it writes, it goes on from a text alone."""
+    """Whether it answers the turns of a user. If not, a model that writes only continues a text."""
     reads_instructions: bool = True
-    """Whether words that ask for something may stand around the text that a model rewrites."""
+    """Whether the text that a model rewrites may be surrounded by an instruction."""
     quotes: bool = False
     """Whether it quotes passages as its answer, and writes nothing itself."""
     calls: Calls | None = None
-    """How it calls functions, if it can."""
+    """Format in which it calls functions. None if it cannot."""
     thinks: bool = False
-    """Whether answers may have thoughts before them, which stand by themselves."""
+    """Whether answers may have thoughts before them, which are returned separately."""
     is_computing: bool = True
-    """Whether it computes when it is asked; else it tells what was answered before, and its speed says nothing."""
+    """Whether it computes its answers. If not, it returns stored answers, and its speed has no meaning."""
     longest_token: int = 0
-    """Characters that one token stands for at the most; 0 where that is not known."""
+    """Maximum number of characters per token. 0 if it is not known."""
     vocab_size: int = 0
-    """Ids of tokens that a prompt may be made of; 0 for what reads no tokens."""
+    """Number of token ids that a prompt can contain. 0 if the engine reads no tokens."""
 
     computed: Conditions
     """Result of `conditions`, if it is the same for the engine's whole life."""
 
     def conditions(self) -> Conditions:
-        """Under which figures of its answers hold, as far as the engine knows: what computes, in what, and where."""
+        """Return the conditions of its figures, as far as known: what computes, in which data type, and where."""
         return self.computed
 
     @abstractmethod
     def batch(self, rows: int) -> Running:
-        """Return a batch for at most so many requests at once."""
+        """Return a batch for at most `rows` requests at once."""
 
     def submit(
         self, asked: Sequence[Asked], rows: int = 64, cancelled: Callable[[], bool] = lambda: False
     ) -> Iterator[tuple[int, Answer]]:
         """Yield the answers to several requests as they come, each with the number of its request.
 
-        Deadlines are kept between steps. `cancelled` is asked there, and ends all. Raises LmworksError for what cannot
-        be answered.
+        Deadlines are checked between steps. So is `cancelled`, which ends all requests when it returns true. Raises
+        LmworksError for a request that cannot be answered.
         """
         batch = Timed(self.batch(rows))
         numbers = {batch.add(each): number for number, each in enumerate(asked)}
@@ -247,7 +247,7 @@ class Engine(ABC):
                 yield numbers[request], answer
 
     def answer(self, asked: Sequence[Asked]) -> Sequence[Answer]:
-        """Answer requests of one kind, each whole."""
+        """Return the whole answers to requests of one kind."""
         writings = [each for each in asked if isinstance(each, Writing)]
         if writings:
             found = self.generate([each.prompt for each in writings], [each.sampling for each in writings])
@@ -258,15 +258,15 @@ class Engine(ABC):
         return reads[asked[0].ability](texts)
 
     def encode(self, messages: Messages) -> list[int]:
-        """The prompt of a conversation that the model is to answer. Raises LmworksError for one that it cannot."""
+        """Return the prompt for a conversation to answer. Raises LmworksError if the model cannot answer it."""
         raise self.refused("generate")
 
     def encode_text(self, text: str) -> list[int]:
-        """Return the prompt of a text that the model is to continue, or to rewrite."""
+        """Return the prompt for a text to continue or to rewrite."""
         raise self.refused("generate")
 
     def room(self, prompt: Sequence[int]) -> int:
-        """Tokens that an answer may have behind this prompt."""
+        """Return the maximum number of tokens of an answer to this prompt."""
         return self.context_length - len(prompt)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
@@ -291,9 +291,9 @@ class Engine(ABC):
 
 
 def cannot(can: Collection[Ability], ability: Ability) -> Cannot:
-    """Return the error for what a model of other abilities is asked."""
+    """Return the error for a request that needs another ability than the model has."""
     able = " and ".join(MEANS[each] for each in MEANS if each in can) or "scores what is put before it"
-    return Cannot(f"this model {able}; it is asked for what one can that {MEANS[ability]}")
+    return Cannot(f"this model {able}; this request needs a model that {MEANS[ability]}")
 
 
 def joined(texts: Sequence[str], found: Sequence[Tagged]) -> Tagged:

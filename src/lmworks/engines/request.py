@@ -14,13 +14,13 @@ from lmworks.tokens.thoughts import Parting
 from lmworks.tokens.tokenizer import Tokenizer
 
 MAX_ROWS = 64
-"""Requests decoded together: on a CPU the products are bound by arithmetic from about here on."""
+"""Maximum number of requests decoded together. On a CPU, more requests do not make matrix products more efficient."""
 CACHE_BYTES = 1 << 30
-"""A cache takes no more than this, whatever the number of requests."""
+"""Maximum bytes of a cache, for any number of requests."""
 
 
 def rows_at_once(asked: int, row_bytes: int) -> int:
-    """How many of the requests that are asked for are decoded together, of which each has a cache of so many bytes."""
+    """Return how many of `asked` requests are decoded together, if each has a cache of `row_bytes` bytes."""
     return max(1, min(asked, MAX_ROWS, CACHE_BYTES // row_bytes))
 
 
@@ -29,7 +29,7 @@ def require_room(prompt: Sequence[int], context_length: int) -> None:
     if not 0 < len(prompt) < context_length:
         raise BeyondContext(
             f"the prompt has {len(prompt)} tokens; a context of {context_length} takes from 1 to {context_length - 1}, "
-            "which leaves one for the answer: shorten the prompt",
+            "because an answer needs at least one; shorten the prompt",
             len(prompt) + 1,
         )
 
@@ -40,23 +40,23 @@ FinishReason = Literal["stop", "length", "timeout"]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How one answer is drawn."""
+    """Settings for generating one answer."""
 
     max_tokens: int
-    """The answer ends here at the latest; the end of the context ends it too."""
+    """Maximum number of tokens of the answer. The end of the context ends it too."""
     temperature: float = 0.0
-    """0 takes the likeliest token; 1 draws from the model's own distribution."""
+    """Temperature of sampling. 0 takes the likeliest token, and 1 draws from the model's own distribution."""
     top_p: float = 1.0
-    """Draw only from the fewest likeliest tokens whose probabilities reach this sum; the likeliest always stays."""
+    """Sum of probabilities of the likeliest tokens from which to draw. The likeliest token is always included."""
     top_k: int = 0
-    """Draw only from this many likeliest tokens; 0 for all."""
+    """Number of likeliest tokens from which to draw. 0 means all."""
     seed: int = 0
     stop: tuple[str, ...] = ()
-    """The answer ends before the first of these; several tokens may make up one."""
+    """Stop strings. The answer ends before the first one. A stop string may consist of several tokens."""
     beams: int | None = None
-    """Texts that a model which rewrites follows at once; unset, as many as it takes itself. Others follow one."""
+    """Number of beams of a model that rewrites. By default, the model's own number. Other models have no beams."""
     thoughts_apart: bool = True
-    """Whether thoughts, of a model whose chat template keeps them apart, stand by themselves; else in the text."""
+    """Whether thoughts are returned apart from the text, if the chat template separates them."""
     calls: bool = False
     """Whether the text shows the tokens around function calls."""
     log_probabilities: bool = False
@@ -66,13 +66,13 @@ class Sampling:
         if self.max_tokens < 1 or self.temperature < 0 or not 0 <= self.top_p <= 1 or self.top_k < 0 or "" in self.stop:
             raise ValueError(
                 f"{self}: max_tokens must be at least 1, temperature and top_k at least 0, top_p from 0 to 1, "
-                "and no stop empty"
+                "and no stop string empty"
             )
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A further part of an answer. The last one has a finish reason; the text may be empty."""
+    """Next part of an answer. The last part has a finish reason, and its text may be empty."""
 
     text: str
     ids: tuple[int, ...]
@@ -89,17 +89,17 @@ class Generation:
     text: str
     finish_reason: FinishReason
     end_id: int | None = None
-    """The token that ended it, where one did."""
+    """Token that ended the answer. None if no token did."""
     log_probabilities: Sequence[float] = ()
     """Natural log p of each of `ids`, and of the end token after them, if requested."""
     thoughts: str | None = None
     """Thoughts before the text. None if there are none."""
     is_within_thoughts: bool = False
-    """Whether it ended before its thoughts did, so that there is no text."""
+    """Whether the answer ended within its thoughts, so that there is no text."""
 
 
 class Request:
-    """One prompt on its way through a batch."""
+    """Prompt that is being answered in a batch."""
 
     def __init__(
         self, prompt: Sequence[int], sampling: Sampling, tokenizer: Tokenizer, context_length: int, model: str = ""
@@ -122,16 +122,16 @@ class Request:
 
     @property
     def reading(self) -> tuple[str, tuple[int, ...]]:
-        """Identity of its keys and values: the model, and the prompt."""
+        """Model and prompt, which identify the cached keys and values of this request."""
         return self.model, tuple(self.prompt)
 
     @property
     def position(self) -> int:
-        """Where the newest token stands; all before it are cached."""
+        """Position of the newest token. All tokens before it are cached."""
         return len(self.prompt) + len(self.ids) - 1
 
     def accept(self, token: int) -> Piece:
-        """Take the next token; says what can be shown and whether the answer ended."""
+        """Add the next token. Return the text that can be shown, and whether the answer ended."""
         ended = token in self._ends
         text = ""
         if ended:
@@ -143,7 +143,7 @@ class Request:
         return self._piece(text, () if ended else (token,), "stop" if ended else "length" if full else None)
 
     def give_up(self) -> Piece:
-        """Return the last piece of an answer whose time is over: what was held back."""
+        """Return the last piece of an answer whose time is over, with the text held back so far."""
         return self._piece("", (), "timeout")
 
     def _piece(self, text: str, ids: tuple[int, ...], reason: FinishReason | None) -> Piece:

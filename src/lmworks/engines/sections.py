@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 LENGTH = 4096
-"""Characters of a section: some 1,000 tokens, which are two windows of most models."""
+"""Maximum characters of a section: about 1,000 tokens, which are two windows of most models."""
 PAUSES = tuple(map(re.compile, (r"\n\s*\n", r"\n", r"[.!?]\s", r"\s")))
-"""Where a text may be cut, the best first."""
+"""Patterns of the places where a text may be cut, the best first."""
 
 
 def sections(text: str) -> list[str]:
-    """The text in parts of at most `LENGTH`, each cut at the longest pause, and the last such, of its second half."""
+    """Return the text in parts of at most `LENGTH`. Cut each part at the last of the best pauses in its second half."""
     found, start = [], 0
     while len(text) - start > LENGTH:
         end = start + LENGTH

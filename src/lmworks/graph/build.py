@@ -1,4 +1,4 @@
-"""From recipe to nodes: what is built, in which order, from what."""
+"""Conversion of a recipe into nodes: the steps to build, their order and their inputs."""
 
 from __future__ import annotations
 
@@ -85,24 +85,24 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
 
 
 def _refuse_other_kinds(nodes: Sequence[Node], data: Mapping[str, StepConfig]) -> None:
-    """Raise UsageError for a step that would be given conversations for documents, or the like, before it is built."""
+    """Raise UsageError for a step that would get the wrong kind of records, such as conversations for documents."""
     for each in nodes:
         for parameter, reference in each.given():
             wanted, made = each.stage.inputs[parameter].handle.holds, makes(reference, data)
             if made == "both":
                 raise UsageError(
-                    f"{each.name}: {reference!r} mixes conversations with documents\nName it as `data` of a model "
-                    "that learns from conversations; take one of its parts here"
+                    f"{each.name}: {reference!r} mixes conversations with documents\nUse this mix as `data` of a "
+                    "model that learns from conversations, and name one of its parts here"
                 )
             if wanted and made and made != wanted and each.stage is not mix:  # which takes both
                 kinds = ", ".join(name for name, step in STEPS.loadable() if step.config.makes == wanted)
                 raise UsageError(
-                    f"{each.name}: {reference!r} makes {made}; it reads {wanted}, which steps of kind {kinds} make"
+                    f"{each.name}: {reference!r} makes {made}; this step reads {wanted}. Kinds that make them: {kinds}"
                 )
 
 
 def _with_engines(made: Node, configs: Mapping[str, StepConfig]) -> Node:
-    """Return the node with the packages whose engines answer for the models that it reads."""
+    """Return the node with the packages that provide the engines of the models that it reads."""
     plugins = set(made.plugins)
     for parameter, model in made.given():
         engine = getattr(configs.get(model), "engine", None)
@@ -112,7 +112,7 @@ def _with_engines(made: Node, configs: Mapping[str, StepConfig]) -> Node:
 
 
 def _asked_of_rented(made: Node, models: Models) -> Iterator[Node]:
-    """A node; where it is given rented models, behind what is to be asked of each, and its answers, which it reads."""
+    """Yield a node. If it reads rented models, first yield nodes for the prompts and the answers of each of them."""
     order = [*made.stage.inputs]
     given = sorted((each for each in made.given() if each[0] != CONTAMINATION), key=lambda each: order.index(each[0]))
     rented = {each: models[each] for _, each in given if isinstance(models.get(each), RentedModelConfig)}
@@ -144,10 +144,10 @@ def _asked_of_rented(made: Node, models: Models) -> Iterator[Node]:
 
 
 def _checked_first(nodes: Sequence[Node]) -> list[Node]:
-    """All that needs no trained model before the first training: what is wrong with a later one is told at once.
+    """Return nodes with all that need no trained model before the first training, so that their errors come early.
 
-    What needs models that no loop trains comes behind the rest of it, and what is measured without one last: that takes
-    longest, and trying the tasks may refuse.
+    Among them, models that need no training loop come after the others. Measurements without a trained model come last,
+    because they take longest, and because the trial of a task may already stop the build.
     """
     order: dict[str, int] = {}
     for each in nodes:

@@ -1,4 +1,4 @@
-"""Nodes of an evaluation: what is measured on which data, compared with what, and searched for in which texts."""
+"""Nodes of an evaluation: measurements, comparisons, and searches for test items in training texts."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from lmworks.train.configs.train import TrainConfig
 Systems = Mapping[str, tuple[Stage, TaskConfig, str | None]]
 """Systems of a task by label: a stage, its settings, and the model, which is None for baselines."""
 WAYS: tuple[Condition, ...] = ("prompt", "shots", "decoding", "delimiter", "before")
-"""Conditions that are compared where a recipe asks one task in several ways."""
+"""Conditions that may differ if a recipe has one task with several prompt forms."""
 CONTAMINATION = "contamination"
-"""Input of a task's stages that tells which items are in the training texts."""
+"""Input of a task's stages that says which items are in the training texts."""
 
 
 def left_out(config: TaskConfig, models: Sequence[str], asked: Sequence[str]) -> list[str]:
-    """Return sentences about models that have no figure over the reference."""
+    """Return a sentence that names the models without a figure, because they did not begin with the reference."""
     *others, last = [name for name in asked if name not in models] or [""]
     names = f"{', '.join(others)} and {last} are" if others else f"{last} is"
     told = f"{names} not asked: this figure of a model is told over {reference_of(config)}, with which "
@@ -52,9 +52,9 @@ def left_out(config: TaskConfig, models: Sequence[str], asked: Sequence[str]) ->
 
 
 def rehearsal_nodes(label: str, systems: Systems, models: Models) -> Iterator[Node]:
-    """Yield the trial of a task for the models that are trained first, and baselines that such a model judges.
+    """Yield a node that tries a task before training, for its models and for baselines that a trained model judges.
 
-    Where nothing can stand in for a model, it is one for all.
+    Systems whose trials are equal share one trial.
     """
     tokenizers: list[str] = []
     tasks: list[StepConfig] = []
@@ -109,14 +109,14 @@ def rehearsal_nodes(label: str, systems: Systems, models: Models) -> Iterator[No
 def tuning(
     measured: Sequence[str], models: Mapping[str, StepConfig], kind: Literal["tuning", "retention"]
 ) -> Iterator[Relation]:
-    """Each model beside the nearest one measured with it that it began with: what it learned, and forgot."""
+    """Yield each model with its nearest base that is also measured, to compare what the model learned or forgot."""
     for name in measured:
         if base := next((each for each in bases(name, models) if each in measured), None):
             yield Relation(kind=kind, model=name, beside=base)
 
 
 def alike_but_for_seeds(models: Mapping[str, StepConfig]) -> list[list[str]]:
-    """Models whose trainings differ by their seed alone, the variants of one that train for as many operations too."""
+    """Return groups of models whose trainings differ only in their seed. Variants of a model may differ in steps."""
     firsts = {getattr(config, "same_operations_as", None) for config in models.values()}
     groups: dict[str, list[str]] = {}
     for name, config in models.items():
@@ -129,7 +129,7 @@ def alike_but_for_seeds(models: Mapping[str, StepConfig]) -> list[list[str]]:
 
 
 def transfer(models: Mapping[str, StepConfig], plan: Plan) -> Iterator[Relation]:
-    """Each variant of a model beside the one from scratch, which has the shortest way to a model that began so."""
+    """Yield each variant of a model with the variant trained from scratch, which has the fewest bases."""
     firsts = {name: getattr(config, "same_operations_as", None) or name for name, config in models.items()}
     for first in dict.fromkeys(firsts.values()):
         group = [name for name, of in firsts.items() if of == first]
@@ -151,7 +151,7 @@ def evaluation_nodes(
     left_out: list[str],
     seeds: Iterable[Sequence[str]] = (),
 ) -> Iterator[Node]:
-    """One task, asked with one or several prompts: every model with each, the baselines, and their comparison."""
+    """Yield the nodes of one task: every model with each prompt form, the baselines, and their comparison."""
     first, systems = tasks[0], systems_of(tasks, models)
     for name, (stage, config, model) in systems.items():
         instead: dict[str, str | None] = {"model": model} if model else {}
@@ -174,7 +174,7 @@ def evaluation_nodes(
 
 
 def gates_node(recipe: Recipe, systems: Mapping[str, Systems]) -> Node:
-    """Return the trial of all gates. Raises UsageError for one of what is not measured."""
+    """Return the node that tries all gates. Raises UsageError for a gate on a task, model or metric not measured."""
     assert recipe.evaluate  # noqa: S101 - gates stand in it
     named: list[str] = []
     tried: list[TriedGate] = []
@@ -206,9 +206,9 @@ def gates_node(recipe: Recipe, systems: Mapping[str, Systems]) -> Node:
 
 
 def primary_node(recipe: Recipe, systems: Mapping[str, Systems], learned: Learned) -> Node | None:
-    """The answer to the primary question; None where the recipe asks none and measures nothing beside a baseline.
+    """Return the node that answers the primary question. None if none is stated and no model can be compared.
 
-    Raises UsageError for a question about what is not measured.
+    Raises UsageError for a question about a task, model, opponent or figure that is not measured.
     """
     assert recipe.evaluate  # noqa: S101 - the question stands in it
     asked, place = recipe.evaluate.primary, "evaluate.primary"
@@ -238,7 +238,7 @@ def primary_node(recipe: Recipe, systems: Mapping[str, Systems], learned: Learne
 def _comparable(
     recipe: Recipe, systems: Mapping[str, Systems], learned: Learned
 ) -> Iterator[tuple[str, str, list[str]]]:
-    """Tasks that can answer the primary question, each with a model and its opponents; what is served comes first."""
+    """Yield tasks that can answer the primary question, with a model and its opponents. Served models come first."""
     assert recipe.evaluate  # noqa: S101 - the question stands in it
     asked = recipe.evaluate.primary
     served = recipe.serve.candidates if recipe.serve else recipe.evaluate.models[::-1]
@@ -255,13 +255,13 @@ def _comparable(
 
 
 def _learned_from(systems: Systems, label: str, learned: Learned) -> bool:
-    """Return whether a model was trained on what it is asked."""
+    """Return whether a model was trained on the data of a task."""
     _, config, model = systems[label]
     return model is not None and config.data in learned.of(model)[0]
 
 
 def _misnamed(figure: str, systems: Systems, *, is_of_items: bool) -> str:
-    """Why a figure is none, or is not made of items where it must be; empty where it can be asked of."""
+    """Return why a figure cannot be used: it is unknown, or not made of items. Empty if it can be used."""
     config = next(each for _, each, _ in systems.values())
     named = figures_named(TASKS[_kind_of(systems)], config)
     if " " in figure or figure.startswith("follows_rule_"):
@@ -269,7 +269,7 @@ def _misnamed(figure: str, systems: Systems, *, is_of_items: bool) -> str:
     if figure not in named:
         return f"expected one of {', '.join(dict.fromkeys(named))}"
     if is_of_items and metric_named(figure) is None:
-        return "which is not made of items alone, so that it is neither compared item by item nor of some of them"
+        return "which has no values per item, so lmworks cannot compare it item by item or compute it for some items"
     return ""
 
 
@@ -320,8 +320,8 @@ class Learned:
         return node(numbered, contamination_search, config.resolve(self._folder)), numbered
 
     def of(self, model: str) -> tuple[list[str], list[str]]:
-        """Return the texts that a model, and those it began with, learned from, in the order of training, as
-        `Lineage.trained_on` has it of artifacts; and why some are unknown.
+        """Return the texts that a model and its bases learned from, in the order of training, and why some are unknown.
+        `Lineage.trained_on` does the same for artifacts.
         """
         made = self._nodes[model]
         texts, unknown = list[str](), list[str]()
@@ -337,7 +337,7 @@ class Learned:
         return list(dict.fromkeys(texts)), unknown
 
     def _packed_of(self, reference: str) -> Iterator[str]:
-        """Yield the texts that rows were packed of."""
+        """Yield the texts from which rows were packed."""
         rows = self._nodes.get(split_reference(reference)[0])
         before = list(inputs_of(rows, Role.TRAINS_ON)) if rows and "/" in rows.name else []
         for each in before:
@@ -347,7 +347,7 @@ class Learned:
 
 
 def labelled(tasks: Sequence[StepConfig]) -> Iterator[tuple[str, list[TaskConfig]]]:
-    """Tasks by kind and data, numbered where two would be called the same. Those alike but for the prompt are one."""
+    """Yield tasks with unique labels of kind and data. Tasks that differ only in the prompt form share a label."""
     alike: dict[str, list[TaskConfig]] = {}
     for task in tasks:
         if isinstance(task, TaskConfig):

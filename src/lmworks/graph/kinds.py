@@ -102,7 +102,7 @@ MADE: Mapping[str, Stage] = {
     "dictionary": dictionary,
     "baseline": baseline,
 }
-"""Models that no training loop makes, by their objective."""
+"""Stages of models that need no training loop, by objective."""
 
 
 def _in_section(section: str, makes: str) -> Callable[[ConfigClass], str | None]:
@@ -110,7 +110,7 @@ def _in_section(section: str, makes: str) -> Callable[[ConfigClass], str | None]
 
 
 def _completed(recipe: dict[str, Any]) -> None:
-    """Fill in what follows from the bases that a recipe's models begin with."""
+    """Add the steps and values that follow from the bases of a recipe's models."""
     with_named_bases(recipe)
     with_rates_of_fresh_bases(recipe)
 

@@ -1,4 +1,4 @@
-"""Nodes of data and models: what one step of a recipe is built from."""
+"""Nodes of data steps and models. One step of a recipe can need several nodes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from lmworks.train.preflight.room import RoomConfig, room
 
 
 def node(name: str, stage: Stage, config: StepConfig, **instead: str | list[str] | None) -> Node:
-    """Return a node whose inputs are what its config refers to and its stage reads, but for those named here."""
+    """Return a node. Its inputs are the references of its config that the stage reads. `instead` overrides some."""
     plugins = plugins_of(config) | plugins_behind([stage.function])
     inputs = {parameter: value for parameter, value in references(config) if parameter in stage.inputs}
     return Node(name, stage, config, {**inputs, **instead}, plugins=sorted(plugins))
@@ -42,7 +42,7 @@ def inputs_of(made: Node, role: Role) -> Iterator[str]:
 
 
 def room_nodes(name: str, config: StepConfig, recipe: Recipe) -> Iterator[Node]:
-    """Yield the room that prompts leave in a step that reads them behind, or from, a model which is not trained yet."""
+    """Yield a node that checks whether prompts leave room for answers, if a step needs a model not trained yet."""
     tokenizer, tokens, most = getattr(config, "tokenizer", ""), 0, getattr(config, "largest_lost_share", 1.0)
     answered = getattr(config, "data", "")
     prompts = _prompts_before(answered, recipe)
@@ -62,7 +62,7 @@ def room_nodes(name: str, config: StepConfig, recipe: Recipe) -> Iterator[Node]:
 
 
 def _prompts_before(reference: str, recipe: Recipe) -> str:
-    """Return the conversations that are there before any training and have the prompts of these."""
+    """Return the conversations with the same prompts that exist before any training."""
     while isinstance(step := recipe.data.get(reference), AnswersConfig) and isinstance(
         recipe.models.get(step.model), TrainConfig
     ):
@@ -73,7 +73,7 @@ def _prompts_before(reference: str, recipe: Recipe) -> str:
 def model_nodes(
     name: str, config: TrainConfig, data: Mapping[str, StepConfig], models: Mapping[str, StepConfig]
 ) -> Iterator[Node]:
-    """Packing of a model's data, its check, the examples watched, and the training itself."""
+    """Yield the nodes that pack a model's data, pick the watched examples, check the training and run it."""
     pack, pick = config.packed.pack, config.packed.pick
     rows: dict[str, str | None] = {}
     config = config.model_copy(update={"step_name": name})
@@ -91,8 +91,8 @@ def model_nodes(
         if reference and use == "data" and isinstance(mixed := data.get(reference), MixConfig):
             if pack not in (pack_documents, pack_conversations):
                 raise UsageError(
-                    f"models.{name}.data: {reference!r} is a mix, and {config.objective} is trained on other data "
-                    "than documents and conversations; name a step that makes it"
+                    f"models.{name}.data: {reference!r} is a mix, which holds documents or conversations, but "
+                    f"{config.objective} needs other data. Name a step that makes such data"
                 )
             spoken = spoken_part(name, mixed, data) if pack is pack_conversations else None
             packed = {
@@ -140,9 +140,9 @@ def model_nodes(
 
 
 def spoken_part(name: str, mixed: MixConfig, data: Mapping[str, StepConfig]) -> str | None:
-    """Return the part of a mix that holds conversations where the others hold documents; None where all are alike.
+    """Return the part with conversations of a mix whose other parts hold documents. None if no part holds documents.
 
-    Raises UsageError where several do, or none.
+    Raises UsageError if not exactly one part of a mix with documents holds conversations.
     """
     made = {part: makes(each.documents, data) for part, each in mixed.documents.items()}
     if "documents" not in made.values():
@@ -150,7 +150,7 @@ def spoken_part(name: str, mixed: MixConfig, data: Mapping[str, StepConfig]) -> 
     spoken = [part for part, each in made.items() if each != "documents"]
     if len(spoken) != 1:
         raise UsageError(
-            f"models.{name}.data: expected one part with conversations beside the documents, found "
+            f"models.{name}.data: expected one part with conversations among parts with documents, found "
             f"{', '.join(spoken) or 'none'}\nMix the conversations in a step of their own, and name that step as a part"
         )
     return spoken[0]

@@ -1,4 +1,4 @@
-"""Build a graph of stages: reuse what is there, say why the rest is stale, run it, publish it."""
+"""Build of a graph of stages: reuse artifacts, say why the others are stale, run their stages and publish them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LIBRARIES = (
     *("SQLAlchemy", "psycopg"),
     *("transformers", "accelerate", "gguf", "optuna", "sacrebleu"),
 )
-"""Recorded in every manifest, never hashed: a patch release must not rebuild a month of training."""
+"""Packages whose versions are in every manifest, but in no key: a patch release must not repeat a month's training."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Node:
     stage: Stage
     config: StepConfig
     inputs: Mapping[str, str | list[str] | None] = field(default_factory=dict)
-    """Stage parameter → reference ("clean", "split.train"), or a list of them."""
+    """References ("clean", "split.train"), one or a list, by parameter of the stage."""
     after: Sequence[str] = ()
-    """Steps that must have passed before, though nothing of them is read: no part of the key."""
+    """Steps that must succeed before, although the node reads none of their output. They are not part of the key."""
     predicted: Mapping[str, Any] = field(default_factory=dict)
     """Prediction of the plan. The manifest keeps it beside the measured values."""
     plugins: Sequence[Plugin] = ()
-    """The installed packages, beside this one, whose code it runs: they are part of the key."""
+    """Installed packages other than lmworks whose code the node runs. They are part of the key."""
 
     def given(self) -> Iterator[tuple[str, str]]:
         """Yield each reference that the stage is given, in order, with its parameter."""
@@ -69,10 +69,10 @@ class Node:
 
 
 class Display(Protocol):
-    """Where a build tells what it does."""
+    """Display to which a build reports its progress."""
 
     def step(self, node: str, index: int, total: int, reason: str, most_seconds: float = inf) -> Progress:
-        """A step begins. `most_seconds`: what it was planned to take at the most."""
+        """Show that a step begins. `most_seconds` is its planned maximum duration."""
         ...
 
     def reused(self, node: str, index: int, total: int) -> None: ...
@@ -86,7 +86,7 @@ class Display(Protocol):
 
 @dataclass
 class Build:
-    """The state of one build: which artifact each step has become."""
+    """State of one build: the artifact of each step."""
 
     store: Store
     nodes: Sequence[Node]
@@ -111,12 +111,12 @@ class Build:
         return _parts(node, inputs)
 
     def kept(self) -> dict[str, StepRecord]:
-        """Return the records of steps that this build has not reached: they stay what an earlier one made."""
+        """Return the records of steps that this build has not reached. They keep the artifacts of an earlier build."""
         names = [node.name for node in self.nodes if node.name not in self.steps]
         return {name: self.previous[name] for name in names if name in self.previous}
 
     def changed(self) -> list[str]:
-        """Return those of the `kept` steps whose settings, inputs or version in the recipe changed."""
+        """Return the steps of `kept` whose settings, inputs or version in the recipe changed."""
         kept, nodes = self.kept(), {node.name: node for node in self.nodes}
         now = {name: StepRecord.of(_parts(nodes[name], kept[name].parts.inputs), nodes[name].inputs) for name in kept}
         return [name for name, each in kept.items() if (each.key, each.inputs) != (now[name].key, now[name].inputs)]
@@ -139,7 +139,7 @@ class Build:
         return stale_reason(parts, record.parts if record else None)
 
     def outdated(self) -> str:
-        """Return which steps an older lmworks made last, and what to do. It is empty if there are none."""
+        """Return a message about steps that an older lmworks made, with what to do. Empty if there are none."""
         older = [
             node.name
             for node in self.nodes
@@ -152,7 +152,7 @@ class Build:
         return f"An older lmworks made {names}. `lmworks build` makes them, and what reads them, again."
 
     def under_way(self, node: Node) -> tuple[str, Path] | None:
-        """`running` or `stopped` where work on a node is not finished, and its folder."""
+        """Return `running` or `stopped` if work on a node is unfinished, and its folder."""
         if (parts := self.resolve(node)) is None:
             return None
         work = self.store.root / "work" / parts.key
@@ -170,7 +170,7 @@ class Build:
     def run(
         self, node: Node, display: Display, position: tuple[int, int], environment: Environment, *, again: bool = False
     ) -> Artifact:
-        """Make the node's artifact, under a lock, unless somebody else just did. `again`: anyway, from nothing."""
+        """Make the node's artifact, under a lock, unless it exists. With `again`, make it anyway, from the start."""
         parts = self.resolve(node)
         if parts is None:
             raise LmworksError(f"step {node.name!r}: an input is not built")
@@ -235,8 +235,8 @@ class Build:
         manifest = read_manifest(finished)
         if (manifest.stage, manifest.key) != (parts.stage, key):
             raise LmworksError(
-                f"{finished}: tells of {manifest.stage} {manifest.key}, not of this step, {parts.stage} {key}: it was "
-                "changed. Delete its folder and build again with `lmworks build`"
+                f"{finished}: is about {manifest.stage} {manifest.key}, not about this step, {parts.stage} {key}, so "
+                "it was changed. Delete its folder and build again with `lmworks build`"
             )
         artifact = self.store.publish(out, manifest)
         display.finished(manifest)
@@ -298,7 +298,7 @@ class Build:
 
 @contextmanager
 def _package_in_words(node: Node, store: Store) -> Iterator[None]:
-    """Raise LmworksError, naming package and place, for what the code of a package raises unforeseen."""
+    """Raise LmworksError, naming package and place, for an unexpected error in the code of a package."""
     try:
         yield
     except Exception as error:
@@ -309,7 +309,7 @@ def _package_in_words(node: Node, store: Store) -> Iterator[None]:
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise LmworksError(
             f"step {node.name!r}, by {' and '.join(map(str, node.plugins))}: {type(error).__name__}: {error} "
-            f"({place.filename}, line {place.lineno}); update that package or tell its authors"
+            f"({place.filename}, line {place.lineno}). Update this package, or report the error to its authors"
         ) from error
 
 
@@ -324,9 +324,9 @@ def _parts(node: Node, inputs: dict[str, str | list[str]]) -> KeyParts:
 
 
 def foresee(build: Build, nodes: Sequence[Node]) -> str:
-    """One line: which steps of an earlier build are made again by shard, and which wholly; "" if none is.
+    """Return a line that names the steps made again by shard, and those made again as a whole. "" if there are none.
 
-    Where equal output stops a rebuild, fewer are.
+    If the new output of a step is equal, later steps are not made again.
     """
     shards: list[str] = []
     wholly: list[str] = []
@@ -368,7 +368,7 @@ def _drop_unnamed(out: Path, journal: FileJournal) -> None:
 
 
 def _drop_temporary(out: Path) -> None:
-    """Drop what a worker of a killed run has not ended, which may have come after that run."""
+    """Delete unfinished files of a killed run's workers, which may have outlived the run."""
     for path in out.rglob(".*"):
         path.unlink(missing_ok=True)
 

@@ -20,7 +20,7 @@ Condition = Literal[System, Asked, Read, Computed]
 TORCH, COUNTED = "torch", "counts"
 """Names of the computation: PyTorch, or sums of counts in texts."""
 EXACT = ("float32", "float64")
-"""Types whose rounding moves no figure by more than its last printed digit, on whatever device."""
+"""Data types whose rounding changes a figure by its last printed digit at most, on any device."""
 SHOWN_DIGEST = 12
 UNKNOWN = "under which conditions one was measured is not known: measure it again"
 
@@ -30,11 +30,11 @@ class Conditions:
     """Conditions of one figure. A condition that does not apply, such as a tokenizer for a rule, is None."""
 
     items: str | None = None
-    """Digest of all that was asked, and what would have been right."""
+    """Digest of all questions and their right answers."""
     model: str | None = None
     """Digest of the model's files."""
     weight_bits: float | None = None
-    """That a weight is stored in, or was last rounded to."""
+    """Bits in which a weight is stored, or to which it was last rounded."""
     tokenizer: str | None = None
     template: str | None = None
     """Digest of the chat template."""
@@ -42,21 +42,21 @@ class Conditions:
     """Text that the model reads before every prompt. Empty for none."""
     engine: str | None = None
     prompt: str | None = None
-    """The form in which questions are put, with a digest of the words that are the same before each."""
+    """Prompt form, with a digest of the words that are the same before each question."""
     delimiter: str | None = None
-    """Stands between a question and its answer."""
+    """Text between a question and its answer."""
     shots: int | None = None
-    """Answered questions before each."""
+    """Number of answered questions before each question."""
     decoding: str | None = None
-    """How an answer is found."""
+    """Method by which an answer is chosen or generated."""
     judged: str | None = None
-    """By what an answer is right, or how good it is: a metric's signature."""
+    """Signature of the metric that says whether, or how much, an answer is right."""
     context_length: int | None = None
-    """Tokens that are read at the most."""
+    """Maximum number of tokens that are read."""
     stride: int | None = None
-    """Tokens that a window of a longer text is moved by."""
+    """Number of tokens by which the window moves over a longer text."""
     truncated: int = 0
-    """Items of which the context did not hold all."""
+    """Number of items that were longer than the context."""
     data_type: str | None = None
     device: str | None = None
 
@@ -73,13 +73,13 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Difference:
-    """A condition that is one thing in one figure, and another in the other."""
+    """Condition that differs between two figures."""
 
     name: Condition
     first: Any
     second: Any
     matters: bool
-    """Whether the figures then say nothing of which system is better."""
+    """Whether the figures then cannot show which system is better."""
 
     def __str__(self) -> str:
         return f"{self.name.replace('_', ' ')} is {_shown(self.first)} in one, {_shown(self.second)} in the other"

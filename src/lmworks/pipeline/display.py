@@ -1,4 +1,4 @@
-"""The one live display of a build, and its plain form for logs."""
+"""Live display of a build, and its plain form for logs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 LOSSES_SHOWN, COUNTS_SHOWN = 3, 4
-"""Number of a step's reasons and counts on the line of its end."""
+"""Maximum number of a step's reasons and counts on its last line."""
 LATE = 1.5
-"""Times what was planned at the most, from which a step is told to be late: the plan says how sure it is."""
+"""Multiple of the planned maximum time from which a step is reported as late."""
 SETTLED_SECONDS = 30.0
-"""From when on a rate is believed: before, a training compiles."""
+"""Seconds after which the measured rate is used. Before, a training may still compile."""
 PLAIN_INTERVAL_SECONDS = 10.0
-"""A log is read later: a line each ten seconds says enough."""
+"""Seconds between two lines of a log."""
 SAMPLE_LINES = 8
 """Lines of a text that is being rewritten. Empty lines, of which a young model writes many, are left out."""
 
@@ -38,7 +38,7 @@ def make_display(stage_of: Callable[[str], str] | None = None) -> Display:
 
 
 class Meter:
-    """Counts units of work and says rate and time left."""
+    """Counter of units of work that shows their rate and the time left."""
 
     def __init__(self, most_seconds: float = inf) -> None:
         self._most_seconds = most_seconds
@@ -54,7 +54,7 @@ class Meter:
         self._first, self._started = 0.0, time.monotonic()
 
     def _move(self, done: float) -> None:
-        """`done` units so far. The first report sets the base, so that continued work does not look fast."""
+        """Set the units done so far. The first call sets the base of the rate, so continued work does not look fast."""
         if self.done == 0.0 and done > 0.05 * self.total:
             self._first, self._started = done, time.monotonic()
         self.done = done
@@ -65,11 +65,11 @@ class Meter:
 
     @property
     def rate(self) -> float:
-        """Units a second since the start."""
+        """Units per second since the start."""
         return (self.done - self._first) / self.elapsed if self.elapsed > 0 else 0.0
 
     def words(self) -> str:
-        """For example `1.2M of 1.5M tokens, 5,120 a second, 0:58 left`."""
+        """Return the progress, such as `1.2M of 1.5M tokens, 5,120 a second, 0:58 left`."""
         if not self.total:
             return ""
         text = f"{_count(self.done)} of {_count(self.total)} {self.unit}"
@@ -107,7 +107,7 @@ class PlainDisplay:
         self.say(f"{manifest.step}: done in {_clock_text(manifest.run.seconds)}{_outcome(manifest)}")
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing, because this display needs no cleanup."""
 
 
 class Stages(PlainDisplay):
@@ -148,7 +148,7 @@ class Stages(PlainDisplay):
             self._live.close()
 
     def _leave(self) -> None:
-        """Tell that a stage ended, unless it failed, which the error tells."""
+        """Show that a stage ended, unless it failed. The error reports a failure."""
         if self._stage and not self._running:
             took = _clock_text(time.monotonic() - self._began)
             self.say(f"{self._stage}: {f'done in {took}' if self._made else 'reused'}")

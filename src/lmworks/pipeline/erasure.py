@@ -50,17 +50,17 @@ def erased_by_other_keys(folder: Path, key_digest: str) -> list[str]:
 
 
 def erased_contents(folder: Path) -> dict[str, set[str]]:
-    """The keyed digests of the texts that were erased under an id, by id; of those alone of which they are known."""
+    """Return the keyed digests of the texts that were erased under an id, for each id whose digests are known."""
     return {name: {*contents} for name, (_, *contents) in _noted_of(folder, ERASED_FILE).items() if contents}
 
 
 def _listed(folder: Path, name: str = ERASED_FILE) -> dict[str, str]:
-    """Ids with the digests of their keys, "" where none is told."""
+    """Return listed ids with the digest of the key that made each, or "" if it is not stated."""
     return {name: key for name, (key, *_) in _noted_of(folder, name).items()}
 
 
 def _noted_of(folder: Path, name: str) -> dict[str, list[str]]:
-    """Ids, each with the digest of its key, "" where none is told, and those of its contents."""
+    """Return listed ids, each with the digest of its key ("" if not stated) and the digests of its contents."""
     found: dict[str, list[str]] = {}
     for names, _, said in (line.partition("#") for line in _lines_of(folder / name)):
         key, *contents = said.split() or [""]
@@ -75,7 +75,7 @@ def _lines_of(path: Path) -> list[str]:
 
 
 def remarks_in(path: Path) -> list[str]:
-    """Return the lines of a list that are no entries: of what was taken back on purpose."""
+    """Return the comment lines of a list. They record ids that were removed from it on purpose."""
     return [line for line in _lines_of(path) if line.lstrip().startswith("#")]
 
 
@@ -92,11 +92,11 @@ def _checked(ids: Iterable[str], where: str) -> list[str]:
 
 
 Contents = Mapping[str, Collection[str]]
-"""Id → keyed digests of the texts that were erased under it."""
+"""Keyed digests of the texts that were erased under an id, by id."""
 
 
 def add_erased(folder: Path, ids: Iterable[str], key_digest: str = "", contents: Contents | None = None) -> None:
-    """Add ids, which were made with the key of this digest, to the list."""
+    """Add ids to the list. `key_digest` is the digest of the key that made them."""
     _add(folder, ERASED_FILE, ids, key_digest, contents or {})
 
 
@@ -284,18 +284,18 @@ def delete(
 
 
 def unfinished(store: Store) -> str:
-    """Return what to do about an erasure that was cut off; empty if there is none."""
+    """Return what to do about an erasure that was interrupted. Empty if there is none."""
     if not begun(store) and not any(artifact.is_erased for artifact in store.all()):
         return ""
     ids = f"$(cat {shlex.quote(str(store.root / ERASING))})" if begun(store) else "with the same ids"
     return (
-        "an erasure was cut off, and this store may still hold what must be forgotten: give "
-        f"`lmworks erase {ids} --apply` to end it"
+        "an erasure was interrupted, and this store may still hold erased text. To finish it, type "
+        f"`lmworks erase {ids} --apply`"
     )
 
 
 def leftovers(store: Store) -> list[Path]:
-    """The folders of artifacts of which an erasure left shards that it did not reach, for the next build to take."""
+    """Return folders of erased artifacts that still have shards without erased text. The next build can use them."""
     return [
         folder
         for folder in _marked(store)
@@ -304,7 +304,7 @@ def leftovers(store: Store) -> list[Path]:
 
 
 def leftovers_with(store: Store, ids: Iterable[str]) -> list[Path]:
-    """Return leftovers that hold one of the documents. No artifact lists it until a build has taken the shard."""
+    """Return leftovers that hold one of the documents. No artifact lists these until a build uses the shard."""
     wanted = frozenset(ids)
     return [folder for folder in leftovers(store) if any(_shards_with(folder, wanted))]
 
@@ -314,7 +314,7 @@ def _marked(store: Store) -> list[Path]:
 
 
 def _shards_with(folder: Path, ids: frozenset[str]) -> Iterator[str]:
-    """sha256 of each shard of an artifact that holds one of the documents, or was damaged, so that nobody can tell."""
+    """Yield the sha256 of each shard that holds one of the documents, or is damaged, so that it cannot be searched."""
     for path in folder.rglob("*.parquet"):
         try:
             with pq.ParquetFile(path) as file:
@@ -327,7 +327,7 @@ def _shards_with(folder: Path, ids: frozenset[str]) -> Iterator[str]:
 
 
 def _shards(store: Store) -> Iterator[str]:
-    """sha256 of every shard in the store, those too that artifacts keep beside their payload."""
+    """Yield the sha256 of every shard in the store, including those beside the payloads of artifacts."""
     for folder in (store.root / "artifacts").glob("*/*"):
         for step, entries in indices(folder / BESIDE):
             for number, entry in enumerate(entries):
@@ -339,10 +339,10 @@ def _shards(store: Store) -> Iterator[str]:
 
 
 def _untouched(folder: Path, clean: Collection[str], erased: Collection[str]) -> Iterator[Path]:
-    """Yield the files of units of work that have read and written nothing but shards that are known to be clean.
+    """Yield the files of units of work that have read and written only shards known to have no erased text.
 
-    Units of `ingest` read files of sources: what they keep of a document is in the shard that they write, or in the
-    record that names it. A record that names an erased document goes in any case.
+    Units of `ingest` read source files. They keep a document only in the shard that they write, or in a record with its
+    id. A record with the id of an erased document is never kept.
     """
     reads_sources = folder.parent.name == "ingest"
     for step, entries in indices(folder / BESIDE):

@@ -1,4 +1,4 @@
-"""A measured number that carries its evidence."""
+"""Measured number with its evidence."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ class Figure:
     n: int
     """Number of independent items (documents, questions, …) behind the value."""
     method: str
-    """How it was measured, in words a reader can check."""
+    """Method of measurement, in words that a reader can check."""
     unit: str = ""
     interval: Interval | None = None
-    """95 % interval; how it was found belongs in `method`."""
+    """95 % interval. `method` says how it was computed."""
     doubt: str = ""
-    """Why the interval may be too narrow, in words; empty where it is known to hold."""
+    """Reason why the interval may be too narrow. Empty if it is known to be right."""
     chance: float | None = None
     """Score of blind guessing."""
     conditions: Conditions | None = None
-    """Under which it was measured; None of what no model was asked for, or where they are not known."""
+    """Conditions of the measurement. None if no model was evaluated, or if they are unknown."""
     contamination: str | None = None
     """Result of the search for the items in the training text, in words."""
     clean_value: float | None = None
-    """The value over the items that are not in the training text, where some are and enough are not."""
+    """Value for the items that are not in the training text. None if no items are in it, or too few are not."""
     clean_n: int | None = None
     clean_interval: Interval | None = None
-    """By the same method as that of all items."""
+    """Interval of this value, by the same method as for all items."""
 
     def __post_init__(self) -> None:
         if self.n < 1:

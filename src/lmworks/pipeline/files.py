@@ -20,12 +20,12 @@ from lmworks.errors import LmworksError, UsageError
 
 
 def canonical_json(value: Any) -> str:
-    """One text for equal values: sorted keys, no spaces, no NaN."""
+    """Return a value as JSON with sorted keys, without spaces and NaN. Equal values give equal texts."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 class DuplicateKey(ValueError):
-    """A JSON object has two values under one name."""
+    """Error for a JSON object with two values under one name."""
 
 
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -38,18 +38,18 @@ def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def digest_text(text: str) -> str:
-    """sha256 of a text, in hexadecimal."""
+    """Return the sha256 of a text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def digest_file(path: Path) -> str:
-    """sha256 of a file's bytes, in hexadecimal."""
+    """Return the sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fingerprints(paths: Iterable[Path], step: str, field: str) -> list[str]:
-    """sha256 of files that a field of a step names. Raises UsageError for one that cannot be read."""
+    """Return the sha256 of each file that a field of a step names. Raises UsageError if a file cannot be read."""
     try:
         return [digest_file(path) for path in paths]
     except OSError as error:
@@ -58,11 +58,11 @@ def fingerprints(paths: Iterable[Path], step: str, field: str) -> list[str]:
 
 _digests: dict[tuple[int, int, int, int], str] = {}
 _YOUNG = 2.0
-"""Seconds within which two changes of a file may leave it with one time: no file system tells times worse."""
+"""Seconds within which two changes of a file can get the same timestamp: the coarsest resolution of a file system."""
 
 
 def digest_once(path: Path) -> str:
-    """As `digest_file`, of a file that was read before in this build and is as it was, without reading it again."""
+    """Return the sha256 of a file. Do not read the file again if this build read it before and it has not changed."""
     facts = path.stat()
     known = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
     if known in _digests:
@@ -74,12 +74,12 @@ def digest_once(path: Path) -> str:
 
 
 def forget_digests() -> None:
-    """Have `digest_once` read every file again, as a build does that begins: silent damage changes no time."""
+    """Make `digest_once` read every file again. Builds begin with this, because silent damage changes no time."""
     _digests.clear()
 
 
 def digest_files(files: Mapping[str, str]) -> str:
-    """Digest of a folder: of its sorted (path, sha256) pairs."""
+    """Return the digest of a folder, made from its sorted (path, sha256) pairs."""
     return digest_text(canonical_json(sorted(files.items())))
 
 
@@ -123,7 +123,7 @@ def read_regular(path: Path) -> bytes:
 
 
 def check_below(root: Path | str, path: str) -> tuple[str, tuple[str, ...]]:
-    """Where a path of a folder leads: a folder that belongs to it, and the way from there. Raises OSError as above."""
+    """Return the folder in which a path of `root` ends, and the parts below it. Raises OSError if it leads outside."""
     file = os.path.realpath(Path(root, path))
     inside = next((place for place in _places(root) if os.path.commonpath((place, file)) == place), None)
     parts = Path(file).relative_to(inside).parts if inside else ()
@@ -133,14 +133,14 @@ def check_below(root: Path | str, path: str) -> tuple[str, tuple[str, ...]]:
 
 
 def one_name(name: str) -> str:
-    """Return the name, if it is that of something in a folder. Raises ValueError for one that leads elsewhere."""
+    """Return the name if it is a plain file or folder name. Raises ValueError if it could lead to another folder."""
     if name in ("", ".", "..") or "/" in name or "\0" in name:
-        raise ValueError("found what is not the name of one folder")
+        raise ValueError("found a value that is not the name of one folder")
     return name
 
 
 def below(path: str) -> str:
-    """Return the path, if it stays below where it begins. Raises ValueError for one that leads out."""
+    """Return the path if it stays below the folder in which it begins. Raises ValueError if it leads out."""
     if path.startswith("/") or ".." in path.split("/") or "\0" in path:
         raise ValueError("found a path that leads out of its folder")
     return path
@@ -152,11 +152,11 @@ def refuse_links_out(folder: Path, names: Iterable[str]) -> None:
         try:
             check_below(folder, name)
         except OSError as error:
-            raise LmworksError(f"{folder / name}: {error.strerror}; copy the file to its place") from None
+            raise LmworksError(f"{folder / name}: {error.strerror}; replace it by a copy of the file") from None
 
 
 def _places(root: Path | str) -> list[str]:
-    """Where what belongs to a folder may lie."""
+    """Return the folders in which files of a folder may be."""
     folder = Path(os.path.realpath(root))
     above = next((each.parent for each in (folder, *folder.parents) if each.parent.name == "snapshots"), None)
     blobs = above and above.with_name("blobs")
@@ -164,7 +164,7 @@ def _places(root: Path | str) -> list[str]:
 
 
 def state_folder() -> Path:
-    """Return the folder of what this user keeps outside all projects. Raises RuntimeError if this user has no home."""
+    """Return the folder for a user's files outside all projects. Raises RuntimeError if the user has no home."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lmworks"
 
 
@@ -216,13 +216,13 @@ def full_disk_in_words(path: Path, step: str, needed: int | None = None, after: 
         remedy = "Make room (`lmworks gc` deletes what no build needs)"
         if number == errno.EFBIG:  # room makes no difference
             most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-            remedy = "The file system takes no longer file: name another with --store"
+            remedy = "This file system cannot hold longer files: name another one with --store"
             if most != resource.RLIM_INFINITY:
                 remedy = f"Files of this process may have {most:,} bytes (`ulimit -f`): raise that limit"
         free = f"{shutil.disk_usage(path).free / 1e6:,.1f} MB free"
         raise LmworksError(
             f"{step}: {place}: {os.strerror(number)}: {size}{free}. {remedy}, and give the same command again: "
-            + (f"it goes on after {after}" if after else "finished work is kept")
+            + (f"it continues after {after}" if after else "finished work is kept")
         ) from error
 
 
@@ -232,7 +232,7 @@ def is_full(error: Exception) -> bool:
 
 
 def _number(error: Exception) -> int:
-    """Return the system's number of an error, which libraries in Rust tell in words; 0 if it has none."""
+    """Return the system's error number, or 0 if it has none. Libraries in Rust write the number in the message."""
     in_rust = re.search(r"\(os error (\d+)\)", str(error))
     return (error.errno or 0) if isinstance(error, OSError) else int(in_rust[1]) if in_rust else 0
 

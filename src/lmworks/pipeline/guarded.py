@@ -1,4 +1,4 @@
-"""Reads what strangers wrote in a process of its own, which the system ends at limits of memory and time."""
+"""Reading of untrusted files in a separate process, which the system ends if it exceeds limits of memory or time."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from lmworks.errors import LmworksError
 from lmworks.pipeline.work.workers import begin_worker, main_left_out
 
 MEMORY_BYTES = 2**32
-"""Most memory that reading may take, beside what the process takes to begin."""
+"""Maximum bytes of memory for reading, in addition to the memory of the process at its start."""
 PROCESSOR_SECONDS, SECONDS = 60, 900
-"""Most processor time, and most time, that one record or page may take."""
+"""Maximum seconds of processor time, and of time, for one record or page."""
 MOST_DEATHS = 20
-"""Most records of one task that may end their process; then the rest of the task is given up."""
+"""Maximum number of records of a task that may end their process. After them, the rest of the task is not read."""
 LIMITS_MEMORY = sys.platform != "darwin"
 """Whether this system ends a process that takes too much memory: macOS does not."""
 NO_MEMORY = 77
 """Exit code of a process that ran out of memory."""
 BATCH, BATCH_SECONDS = 64, 0.02
-"""Most items that are sent at once, and seconds after which those there are go out."""
+"""Maximum number of items sent at once, and seconds after which fewer items are sent."""
 REASONS = {
     NO_MEMORY: "takes too much memory: reading it needs more than {memory} GiB",
     -signal.SIGPROF: "takes too long: more than {processor} seconds of processor time",
@@ -41,15 +41,15 @@ Item = TypeVar("Item")
 Place = tuple[int, int]
 """File of a task, from 0, and record or page in it, from 1; record 0 is the whole file."""
 Read = Callable[[Mapping[Place, str]], Iterable[Item]]
-"""A picklable function that yields items, and what it is told to leave out with the reason."""
+"""Picklable function that yields items. Its argument maps places to leave out to the reasons."""
 
 
 class GivenUp(Exception):
-    """A task that ends its process wherever it is begun, with the reason."""
+    """Error for a task that ends its process at every attempt, with the reason."""
 
 
 def note(record: int, file: int | None = None) -> None:
-    """Journal which record is read now, and give it its time; outside a guarded process, do nothing."""
+    """Note which record is read now, and start its time limits. Outside a guarded process, do nothing."""
     if _journal is None:
         return
     _journal[:] = (_journal[0] if file is None else file, record)
@@ -87,7 +87,7 @@ def read_guarded(read: Read[Item]) -> Iterator[Item]:
 
 
 class _Worker:
-    """One long-lived process that reads for this one."""
+    """Long-lived process that reads for the parent process."""
 
     def __init__(self) -> None:
         import multiprocessing
@@ -187,7 +187,7 @@ def _send_fault(connection: Connection, error: Exception) -> None:
 
 
 def _limit_memory(most: int) -> None:
-    """Limit the memory of this process, beside what it has, where the system can."""
+    """Limit the additional memory of this process, if the system can."""
     statistics = Path("/proc/self/statm")
     held = int(statistics.read_text().split()[0]) * resource.getpagesize() if statistics.exists() else 0
     with suppress(OSError, ValueError):  # a lower limit of the user's own stays

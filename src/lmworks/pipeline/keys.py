@@ -35,7 +35,7 @@ def key_config(config: StepConfig) -> dict[str, Any]:
 
 
 def stale_reason(parts: KeyParts, before: KeyParts | None) -> str:
-    """Why a step must be made, in words."""
+    """Return why a step must be made, in words."""
     if not before:
         return "not built before"
     reasons = []

@@ -50,7 +50,7 @@ class Link:
 
     @property
     def is_stand_in(self) -> bool:
-        """Whether the parent is not what was read but another artifact of equal content."""
+        """Whether the parent is another artifact than the one that was read, with equal content."""
         return self.parent is not None and self.parent.key != self.record.key
 
     def __str__(self) -> str:
@@ -58,28 +58,28 @@ class Link:
 
 
 def as_text(record: InputRecord) -> str:
-    """Return an input as a recipe names it, with stage and key: for a reader who looks for what is unknown."""
+    """Return an input as the recipe names it, with stage and key, so that a reader can look for an unknown input."""
     return f"{record.reference} ({record.stage} {record.key[:12]})"
 
 
 Follows = Callable[[InputRecord, Artifact | None], bool]
-"""Whether a walk goes over an input, which is this artifact, or unknown."""
+"""Function that says whether a walk follows an input. The artifact is None if it is unknown."""
 
 
 @dataclass(frozen=True)
 class Ancestor:
-    """One artifact above another, with the links that lead to it."""
+    """Artifact that another one was made from, with the links to its own inputs."""
 
     artifact: Artifact
     links: tuple[Link, ...]
     step: str
-    """Its name in the build, if the walk is for one that has it."""
+    """Name of the step in the build, or else in the recipe that first made it."""
 
 
 class Lineage:
     """Walks over one store, for a build if one is given.
 
-    It reads each manifest once: make a new one after the store has changed.
+    Each manifest is read only once. Make a new object after the store has changed.
     """
 
     def __init__(self, store: Store, build: BuildRecord | None = None) -> None:
@@ -98,7 +98,7 @@ class Lineage:
         ]
 
     def name_of(self, artifact: Artifact) -> str:
-        """Return a step's name in the build; of what is none of it, that in the recipe that first made it."""
+        """Return the step's name in the build, or else its name in the recipe that first made it."""
         names = self._build.names(artifact) if self._build else []
         return names[0] if names else artifact.manifest.step
 
@@ -110,7 +110,7 @@ class Lineage:
     def _named(
         self, build: _Steps, artifact: Artifact, name: str, place: int, record: InputRecord
     ) -> Iterator[tuple[Artifact, str]]:
-        """Yield inputs of an artifact that a build names, if they have the content that was read."""
+        """Yield the artifacts that a build names as this input, if their content is the content that was read."""
         for reference in build.references(artifact, name, place):
             step, part = split_reference(reference)
             parent = self._of_key(*build.keys[step]) if step in build.keys else None
@@ -118,7 +118,7 @@ class Lineage:
                 yield parent, reference
 
     def ancestors(self, artifact: Artifact) -> list[Ancestor]:
-        """Return the artifact and all that it was made from, sources first. Each artifact stands once."""
+        """Return the artifact and all that it was made from, sources first. Each artifact occurs once."""
         seen: set[Artifact] = set()
         order: list[Ancestor] = []
 
@@ -136,9 +136,9 @@ class Lineage:
         return order
 
     def trained_on(self, model: Artifact) -> list[Link]:
-        """Return the texts that a model, and those it began with, learned from, in the order of training; each once.
+        """Return the texts that a model and its bases learned from, in the order of training, each once.
 
-        Where the way to them is lost, the unknown link is one of them.
+        If the texts cannot be found, return the unknown link in their place.
         """
         found: dict[tuple[str, str], Link] = {}
 
@@ -157,7 +157,7 @@ class Lineage:
         return list(found.values())
 
     def begun_with(self, model: Artifact) -> list[Link]:
-        """Return the models whose weights a model goes on from, the first of all first."""
+        """Return the bases of a model, whose weights it was trained from, the first base first."""
         found, seen, weights = list[Link](), set[Artifact](), [model]
         for item in weights:
             seen.add(item)
@@ -182,18 +182,18 @@ class Lineage:
         passes_on: Callable[[Artifact, str], bool | None],
         follows: Follows = lambda record, parent: True,
     ) -> dict[Artifact, str]:
-        """Return every artifact that something can have reached, with the reason where it is not known to have.
+        """Return every artifact that a text can have reached, with the reason if this is not certain.
 
-        An artifact is reached if it `holds` it or an input, whatever its role, passes it on. `passes_on` tells of an
-        artifact and a part; None means: if the artifact was reached. What is unknown counts as passing on. An input is
-        what was read and all that builds name in its place; of what weights were learned from, all of equal content.
-        Inputs that `follows` denies are left out.
+        An artifact is reached if it `holds` the text, or if an input of any role passes the text on. `passes_on` says
+        this for an artifact and a part. None means that it does so if the artifact was reached. An unknown input counts
+        as passing on. The inputs are the artifacts that were read and those that builds name in their place. For data
+        of a training they are all artifacts of equal content. Inputs for which `follows` is false are left out.
         """
         reasons: dict[Artifact, str | None] = {}
         builds = [_Steps(build) for build in self.store.builds]
 
         def reason(artifact: Artifact) -> str | None:
-            """None: not reached. "": reached. Else why it is counted."""
+            """Return None if not reached, "" if reached, or else the reason why it counts as reached."""
             if artifact not in reasons:
                 reasons[artifact] = "its inputs lead back to itself"  # if so, by equal content: it is not known
                 reasons[artifact] = _most_certain(_reasons(artifact))
@@ -228,9 +228,8 @@ class Lineage:
     def _candidates(self, artifact: Artifact, record: InputRecord, *, every: bool = False) -> Iterator[Artifact]:
         """Yield possible inputs: the artifact of its key, or else (or with `every`) all of equal content.
 
-        Artifacts of the same step come first. A step that changed nothing equals its input. Artifacts made from the
-        artifact
-        are left out.
+        Artifacts of the same step come first, because a step that changed nothing equals its input.
+        Artifacts made from the artifact are left out.
         """
         if by_key := self._of_key(record.stage, record.key):
             yield by_key
@@ -259,7 +258,7 @@ class Lineage:
 
 
 class _Steps:
-    """The steps of one build, by what they were built as."""
+    """Steps of one build, by stage and key of their artifacts."""
 
     def __init__(self, build: BuildRecord) -> None:
         self.keys = {name: (step.stage, step.key) for name, step in build.steps.items()}
@@ -279,7 +278,7 @@ class _Steps:
 
 
 def _most_certain(reasons: Iterator[str | None]) -> str | None:
-    """The shortest way to say that something was reached; None if nothing says so."""
+    """Return the shortest reason why an artifact counts as reached. None if it was not reached."""
     said = [reason for reason in reasons if reason is not None]
     return min(said, key=len, default=None)
 
@@ -292,7 +291,7 @@ class Waste:
     label: str
     bytes: int
     is_unfinished: bool = False
-    """Whether a build may go on from it: which steps a recipe now has, no store knows."""
+    """Whether a build may continue from it. The store does not know which steps a recipe has now."""
 
 
 def unused(store: Store) -> list[Waste]:

@@ -1,4 +1,4 @@
-"""The manifest of an artifact: what it is, what it was made from, and how. It is read and written here alone.
+"""Manifest of an artifact: what it is, what it was made from, and how. Only this module reads and writes manifests.
 
 On disk it is JSON with the fields below. It holds no text of any record.
 """
@@ -18,10 +18,10 @@ from lmworks.pipeline.files import below, canonical_json, digest_text, one_name,
 from lmworks.pipeline.stage import Role, declared_roles
 
 FORMAT = 2
-"""Raised when a field is added that older versions of lmworks must not overlook. 2: roles of inputs."""
+"""Version of the format. It increases with each field that older versions must not ignore. 2: roles of inputs."""
 
 SEAL = "seal"
-"""The field on disk that holds the digest of all others: what is said of figures rests on them."""
+"""Field on disk with the digest of all other fields. Statements about figures depend on these fields."""
 
 _Figure = Annotated[
     Figure,
@@ -31,9 +31,9 @@ _Figure = Annotated[
 
 
 Name = Annotated[str, AfterValidator(one_name)]
-"""Name of a stage, or a key. The store finds a folder by it, and files may come from strangers."""
+"""Name of a stage, or a key. It is checked, because it names a folder and manifests may come from strangers."""
 Below = Annotated[str, AfterValidator(below)]
-"""A path, or a name of a step, of which a path is made."""
+"""Path, or name of a step from which a path is made."""
 
 
 def _is_empty(value: object) -> bool:
@@ -63,7 +63,7 @@ class InputRecord(_Record):
     """Digest of the part's content, by which an equal artifact is found."""
     part: Below = Field(exclude_if=_is_empty, default="")
     role: Role | None = Field(exclude_if=_is_empty, default=None)
-    """None if nothing tells it: the manifest is older than roles, and its stage is of an extension that is gone."""
+    """Role of the input. None if it is unknown: the manifest is older than roles and its stage is not installed."""
 
     @property
     def reference(self) -> str:
@@ -72,7 +72,7 @@ class InputRecord(_Record):
 
 
 class Run(_Record):
-    """How the making went: times, rates and memory, outside every digest."""
+    """Times, rates and memory of making the artifact. No digest includes them."""
 
     started: float
     """Seconds since 1970."""
@@ -88,7 +88,7 @@ class Run(_Record):
 
 
 class Manifest(_Record):
-    """Everything that is known of one artifact."""
+    """Everything that is known about one artifact."""
 
     format: int = 1
     step: Below
@@ -99,19 +99,19 @@ class Manifest(_Record):
     config: dict[str, Any]
     """Config of the stage, as its class writes it."""
     inputs: dict[str, tuple[InputRecord, ...]]
-    """By parameter of the stage; a list of one where it takes no list."""
+    """Inputs by parameter of the stage, always as a list."""
     files: dict[Below, FileRecord]
-    """By path below the payload."""
+    """Files by their path below the payload."""
     counts: dict[str, int] = {}
     losses: tuple[str, ...] = ()
-    """Names of the counts of what was not passed on, the most first."""
+    """Names of the counts of records that were not passed on, the largest count first."""
     figures: tuple[_Figure, ...] = ()
     libraries: dict[str, str] = {}
     run: Run
     erased: bool = Field(exclude_if=_is_empty, default=False)
-    """Whether what it tells of was deleted, since text that must be forgotten reached it."""
+    """Whether the artifact was deleted, because text that must be erased reached it."""
     is_sealed: bool = Field(exclude=True, default=True)
-    """Whether it would be known if the file was changed; versions before 2026-12 wrote no seal."""
+    """Whether a change of the file could be detected. Versions before 2026-12 wrote no seal."""
 
     @property
     def seeds(self) -> dict[str, int]:
@@ -130,7 +130,7 @@ class Manifest(_Record):
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write a manifest with its seal, whole or not at all."""
+    """Write a manifest with its seal. After a failure there is no partial file."""
     record = manifest.as_json()
     record[SEAL] = _seal(json.loads(canonical_json(record)))
     write_atomically(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
@@ -141,7 +141,7 @@ def _seal(record: Mapping[str, Any]) -> str:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest of this version of lmworks or an earlier one; roles that it lacks are those its stage declares.
+    """Read a manifest of this or an earlier version of lmworks. The stage's declaration gives roles that it lacks.
 
     Raises LmworksError, with what to do, for a file that is cut short, changed, too old or too new.
     """
@@ -159,14 +159,14 @@ def read_manifest(path: Path) -> Manifest:
         raise LmworksError(f"{path}: the manifest cannot be read ({error.strerror}); build again") from error
     if manifest.format > FORMAT:
         raise LmworksError(
-            f"{path}: the manifest is of format {manifest.format}, and this lmworks reads up to {FORMAT}: a newer one "
-            "wrote it. Install that, or name another store with --store"
+            f"{path}: the manifest has format {manifest.format}, but this lmworks reads up to {FORMAT}. Install the "
+            "newer lmworks that wrote it, or name another store with --store"
         )
     record = json.loads(content)
     if record.get(SEAL, seal := _seal(record)) != seal:
         raise LmworksError(
             f"{path}: the manifest was changed after it was written: its seal is not the digest of its other fields. "
-            "Put back what was there, or delete its folder and build again with `lmworks build`"
+            "Restore the original file, or delete its folder and build again with `lmworks build`"
         )
     return _with_roles(manifest.model_copy(update={"is_sealed": SEAL in record}))
 

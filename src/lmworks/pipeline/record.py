@@ -1,4 +1,4 @@
-"""The record of a recipe's last build: what each of its steps was built as."""
+"""Record of a recipe's last build, with the artifact of each of its steps."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class _Record(BaseModel):
 
 
 class KeyParts(_Record):
-    """All that may change an artifact: its key is a hash of it."""
+    """All facts that can change an artifact. The artifact's key is their hash."""
 
     stage: str
     version: int
     config: dict[str, Any]
-    """The fields of the stage's config that enter the key, unlike their default."""
+    """Fields of the stage's config that are part of the key. Fields with their default value are left out."""
     inputs: dict[str, str | list[str]]
-    """Digests of content, by parameter of the stage."""
+    """Digests of the inputs' content, by parameter of the stage."""
     plugins: dict[str, str] = Field(exclude_if=lambda plugins: not plugins, default={})
     """Versions of the installed packages whose code the stage runs."""
 
@@ -41,18 +41,18 @@ class KeyParts(_Record):
         return digest_text(canonical_json(self.model_dump()))[:32]
 
     def without(self, field: str | None) -> KeyParts:
-        """Return the same, but for one field of the config."""
+        """Return these parts with one field of the config changed."""
         config = {name: value for name, value in self.config.items() if name != field}
         return self.model_copy(update={"config": config})
 
 
 def placed(path: Path) -> Path:
-    """Where a recipe lies, with no link on the way: one that is a link itself lies where the link does."""
+    """Return the path of a recipe with all links of its folder resolved. A recipe that is a link itself is kept."""
     return path.parent.resolve() / path.name
 
 
 def split_reference(reference: str) -> tuple[str, str]:
-    """Step and part of a reference; names of steps hold no dot."""
+    """Return step and part of a reference. Names of steps have no dot."""
     step, _, part = reference.partition(".")
     return step, part
 
@@ -68,7 +68,7 @@ class StepRecord(_Record):
 
     @classmethod
     def of(cls, parts: KeyParts, inputs: Mapping[str, str | list[str] | None] | None = None) -> StepRecord:
-        """Return the record of a step that was built of these, which the recipe names so."""
+        """Return the record of a step that was built from these parts and references."""
         named = {name: (each,) if isinstance(each, str) else each for name, each in (inputs or {}).items() if each}
         return cls.model_validate({"stage": parts.stage, "key": parts.key, "parts": parts, "inputs": named})
 
@@ -77,7 +77,7 @@ class BuildRecord(_Record):
     """Record of a recipe's last build."""
 
     recipe: str
-    """Its path from the store, so that a project that is moved whole still finds it."""
+    """Path of the recipe relative to the store, so that it stays right if the whole project is moved."""
     settings: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     """All steps of the recipe, also those that are not built yet."""
@@ -85,7 +85,7 @@ class BuildRecord(_Record):
     serve: ServeConfig | None = None
     steps: dict[Below, StepRecord] = {}
     changed: tuple[str, ...] = ()
-    """Steps that the recipe now asks for in another form."""
+    """Steps whose settings in the recipe have changed since they were built."""
 
 
 class BuildRecords:
@@ -101,7 +101,7 @@ class BuildRecords:
 
     @property
     def last(self) -> str | None:
-        """The name of the recipe built last, or chosen; None if none was."""
+        """Name of the chosen recipe, or of the recipe built last. None if there is neither."""
         if self.chosen:
             return self.chosen
         try:
@@ -142,7 +142,7 @@ class BuildRecords:
         except (OSError, ValidationError) as error:
             raise LmworksError(
                 f"{path}: the record of a build cannot be read; delete it and build the recipe again with "
-                "`lmworks build RECIPE`: what is made is kept and found again"
+                "`lmworks build RECIPE`. Finished work is kept and used again"
             ) from error
 
     def recipe_of(self, record: BuildRecord) -> Path:
@@ -154,23 +154,23 @@ class BuildRecords:
         return beside_link if beside_link.exists() and not found.exists() else found
 
     def gone(self) -> dict[Path, Path]:
-        """Records whose recipe is not there, with where it was."""
+        """Return the records whose recipe is missing, each with the recipe's path."""
         recipes = {name: self.recipe_of(record) for name in self.names if (record := self.get(name))}
         return {self.folder / f"{name}.json": path for name, path in recipes.items() if not path.exists()}
 
     def folder_of(self, name: str, record: BuildRecord) -> Path:
-        """The folder of a recipe, to read and write beside it. Raises LmworksError if the recipe is not there."""
+        """Return the folder of a recipe, to read and write files in it. Raises LmworksError without the recipe."""
         path = self.recipe_of(record)
         if not path.exists():
             raise LmworksError(
-                f"{path}: the recipe that {self.folder / name}.json names is not there, and what lies beside it is "
-                "needed: give the command again when its disk is back, or after `lmworks build RECIPE` where it lies "
-                "now. If it is gone for good, delete that record"
+                f"{path}: the recipe that {self.folder / name}.json names is missing, but files in its folder are "
+                "needed. Connect its disk, or type `lmworks build RECIPE` with its new place, and repeat this command. "
+                "If the recipe no longer exists, delete this record"
             )
         return path.parent
 
     def folders_of(self, steps: Collection[tuple[str, str]]) -> list[Path]:
-        """The folders of the recipe built last and of all that were last built as some of these: stage and key."""
+        """Return the folders of the recipe built last, and of all recipes with one of these steps (stage and key)."""
         folders = set[Path]()
         for name in self.names:
             if record := self.get(name):
@@ -180,17 +180,17 @@ class BuildRecords:
         return sorted(folders)
 
     def name_of(self, name: str, recipe: Path) -> str:
-        """Under which the last build of a recipe file is kept; where there is none, that of another of its name."""
+        """Return the name of the record of a recipe file. Without one, return the name it shares with other files."""
         return next(iter(self._set_aside(recipe, name)), name)
 
     def namesake(self, name: str, recipe: Path) -> Path | None:
-        """Another recipe file, still there, that was built last under the same name."""
+        """Return another existing recipe file that was built last under the same name. None if there is none."""
         record = self.get(name)
         found = self.recipe_of(record) if record else None
         return found if found and found != placed(recipe) and found.exists() else None
 
     def save(self, name: str, record: BuildRecord) -> None:
-        """Remember what a recipe was last built as."""
+        """Write the record of a recipe's last build."""
         recipe, before = self.recipe_of(record), self.get(name)
         other = self.recipe_of(before) if before else recipe
         renamed = other.parent == recipe.parent and not other.exists()  # if its folder is gone, it may be out of reach
@@ -202,7 +202,7 @@ class BuildRecords:
         write_atomically(self.folder / "last", name + "\n")
 
     def _set_aside(self, recipe: Path, name: str = "") -> list[str]:
-        """The names under which records of a recipe file are kept beside those of namesakes; of any name by default."""
+        """Return the names of set-aside records (`NAME@DIGEST`) of a recipe file, for one name or for all names."""
         kept = [other for other in self.names if "@" in other and other.startswith(f"{name}@" if name else "")]
         return [other for other in kept if (record := self.get(other)) and self.recipe_of(record) == placed(recipe)]
 

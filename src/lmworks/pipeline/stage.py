@@ -1,11 +1,11 @@
-"""The stage contract: a pure function from a config and input artifacts to one output folder.
+"""Interface of stages. A stage is a pure function from a config and input artifacts to one output folder.
 
     @stage(version=1, reads="documents")
     def normalise(config: NormaliseConfig, documents: Documents, out: Path, context: Context) -> Result: ...
 
 `config` holds resolved values only. Each further parameter is an input: a `Handle`, a list of handles, or an optional
-handle, whose role the decorator tells. `out` is the folder that becomes the artifact's payload. `context` holds only
-what cannot change a byte.
+handle. The decorator states the inputs' roles. `out` is the folder that becomes the artifact's payload. `context` holds
+only tools that cannot change the output.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lmworks.registry import is_own
 
 @dataclass(frozen=True)
 class Handle:
-    """An input artifact, or one part of it: a folder and the digest of its content.
+    """Input artifact, or one part of it: a folder and the digest of its content.
 
     Its files were compared with their digests before the stage got it.
     """
@@ -42,39 +42,39 @@ class Handle:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """Results of a stage beside the files it wrote."""
+    """Results of a stage in addition to the files that it wrote."""
 
     figures: Sequence[Figure] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     losses: Set[str] = frozenset()
-    """Names of the counts that say how much was not passed on: they are told first."""
+    """Names of the counts of records that were not passed on. They are shown first."""
     examples: Sequence[Mapping[str, Any]] = ()
-    """Records shown by `lmworks show` and the report; stored in the payload, never in the manifest."""
+    """Records for `lmworks show` and the report. They are stored in the payload, never in the manifest."""
     measured: Mapping[str, float] = field(default_factory=dict)
-    """Times, rates and memory of this run: kept outside every digest."""
+    """Times, rates and memory of this run. No digest includes them."""
 
 
 class Journal(Protocol):
     """Finished work of this stage. A stage trusts only this record."""
 
     def records(self) -> list[dict[str, Any]]:
-        """Records appended by this run and by earlier ones that were stopped, oldest first."""
+        """Return the records of this run and of earlier runs that were stopped, the oldest first."""
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Store one record durably. Call it only after the files that it names are on disk."""
 
 
 class Progress(Protocol):
-    """The one live display."""
+    """Live display of a step's progress."""
 
     def start(self, total: float, unit: str) -> None:
         """Begin counting `total` units ("tokens", "documents")."""
 
     def update(self, done: float, **values: float | str) -> None:
-        """`done` units so far, with values worth seeing (`loss=2.31`)."""
+        """Show that `done` units are done so far, with values such as `loss=2.31`."""
 
     def sample(self, title: str, text: str) -> None:
-        """Text that is rewritten while the stage runs."""
+        """Show a text that is replaced while the stage runs."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ class Context:
     """Tools for a stage that cannot change a byte of its output."""
 
     scratch: Path
-    """Kept when the stage is killed, removed when it is published: checkpoints live here."""
+    """Folder for checkpoints. It is kept if the stage is killed, and removed when the output is published."""
     journal: Journal
     progress: Progress
     check_stop: Callable[[], None]
-    """Raises `Stopped` when the user asked to stop. Call it between units of work that are safe to end at."""
+    """Function that raises `Stopped` if the user wants to stop. Call it wherever the work can safely end."""
     workers: int = 1
     log: Callable[[str], None] = print
     execute: Execute = in_processes
-    """Where units of work run."""
+    """Function that runs units of work."""
     earlier: Earlier = NOTHING
     """Units of work that earlier builds of the stage finished."""
 
@@ -104,16 +104,16 @@ class Role(StrEnum):
     """Role of an input for the output of a stage. Lineage follows it."""
 
     READS = "reads"
-    """Its content goes into the output."""
+    """Role of an input whose content goes into the output."""
     TRAINS_ON = "trains on"
-    """Weights, a vocabulary or counts are learned from it: by the stage, or, through rows packed from it, by a later
-    one."""
+    """Role of an input from which weights, a vocabulary or counts are learned. The stage learns, or packs rows from
+    which a later stage learns."""
     BEGINS_WITH = "begins with"
-    """The weights that training goes on from."""
+    """Role of the weights from which training starts."""
     JUDGES = "judges"
-    """It decides what is kept, or what an answer is worth."""
+    """Role of an input that decides which records are kept, or how good an answer is."""
     MEASURES = "measures"
-    """It is measured, or what is measured is measured on it."""
+    """Role of an input that is measured, or on which something is measured."""
 
 
 @dataclass(frozen=True)
@@ -127,14 +127,14 @@ class Input:
 
 
 class Together:
-    """Base of a dataclass that is one parameter of a stage's function in place of those its fields are named after."""
+    """Base of a dataclass that groups several parameters of a stage. Its fields have the names of these parameters."""
 
     roles: ClassVar[Mapping[str, Role]] = {}
-    """Roles of those that are inputs."""
+    """Roles of the fields that are inputs."""
 
 
 def _parameters(function: Callable[..., Any], together: Mapping[str, type[Together]]) -> list[inspect.Parameter]:
-    """Return the parameters of a stage: the function's, and those that one of them takes together."""
+    """Return the parameters of a stage: those of the function, and the fields of its grouped parameters."""
     every = [each for name, each in inspect.signature(function).parameters.items() if name not in together]
     every += [each for kind in together.values() for each in inspect.signature(kind).parameters.values()]
     return sorted(every, key=lambda each: each.default is not each.empty)
@@ -142,16 +142,16 @@ def _parameters(function: Callable[..., Any], together: Mapping[str, type[Togeth
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage function with what its signature says."""
+    """Stage function with the facts of its signature."""
 
     name: str
-    """Part of its keys, and the folder of its artifacts: no other stage has it."""
+    """Unique name. It is part of the stage's keys, and names the folder of its artifacts."""
     version: int
     function: Callable[..., Result]
     config: type[StepConfig]
     inputs: Mapping[str, Input]
     together: Mapping[str, type[Together]] = field(default_factory=dict)
-    """The function's parameters that take several in one."""
+    """Parameters of the function that group several parameters."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
         if not self.together:
@@ -165,7 +165,7 @@ class Stage:
 
 F = TypeVar("F", bound=Callable[..., Result])
 Names = str | Sequence[str]
-"""The name of a parameter, or several."""
+"""Name of a parameter, or several names."""
 
 _declared: dict[str, Stage] = {}
 
@@ -186,13 +186,13 @@ def stage(
     config: type[StepConfig] | None = None,
     never_given: Names = (),
 ) -> Callable[[F], Stage]:
-    """Make a stage of a function, and tell the role of each of its inputs.
+    """Make a stage of a function, and state the role of each of its inputs.
 
-    A function that several stages share is told the `name` and the `config` of this one, and which of its inputs it
-    is `never_given`.
-    Raise `version` whenever the function's output changes for equal inputs, so that stored artifacts are rebuilt.
-    Raises TypeError for an input whose role is not told, or told twice, for a role of what is no input, and for a
-    function that would have the keys of another.
+    If several stages share a function, state the `name` and `config` of this stage, and the inputs that it is
+    `never_given`.
+    Increase `version` whenever the function's output changes for equal inputs, so that stored artifacts are rebuilt.
+    Raises TypeError for an input without a role or with two roles, for a role of a parameter that is not an input,
+    and for two functions with the same stage name.
     """
     told = {
         Role.READS: reads,
@@ -217,20 +217,20 @@ def stage(
 
 
 def declared_roles(stage: str) -> Mapping[str, Role]:
-    """Return the roles of a stage's inputs by its name; empty if no such stage was imported."""
+    """Return the roles of a stage's inputs. Empty if no stage of this name was imported."""
     made = _declared.get(stage)
     return {parameter: each.role for parameter, each in made.inputs.items()} if made else {}
 
 
 def _name(function: Callable[..., Result]) -> str:
-    """Return the name of an own function, or name and place of another package's function, so that none collide."""
+    """Return the stage's name: the function's name, with its module in packages other than lmworks, to be unique."""
     if is_own(function.__module__):
         return function.__name__.replace("_", "-")
     return re.sub(r"[^\w.]", "", f"{function.__module__}.{function.__qualname__}")
 
 
 def _declare(made: Stage) -> Stage:
-    """Know a stage by its name. One that is defined anew, by another import or in another cell, replaces the first."""
+    """Register a stage by its name. A new definition, by another import or in another cell, replaces the old one."""
     if made.name in _declared:
         old, new = _declared[made.name].function, made.function
         line, first = (function.__code__.co_firstlineno for function in (new, old))
@@ -238,7 +238,7 @@ def _declare(made: Stage) -> Stage:
         if old.__module__ != new.__module__ or old.__code__ is new.__code__ or (in_one_run and line != first):
             raise TypeError(
                 f"two stages are called {made.name!r}: {old.__module__}, line {first}, and {new.__module__}, line "
-                f"{line}; each would be given what the other made: rename one"
+                f"{line}. Each would get the other's artifacts; rename one"
             )
     _declared[made.name] = made
     return made
@@ -250,8 +250,8 @@ def _inputs(
     names = [name for name in own if name not in ("config", "out", "context")]
     if sorted(names) != sorted(name for name, _ in roles):
         raise TypeError(
-            f"{function.__qualname__}: its inputs are {', '.join(names) or 'none'}, and roles are told of "
-            f"{', '.join(name for name, _ in roles) or 'none'}; tell one of each, such as @stage(version=1, "
+            f"{function.__qualname__}: its inputs are {', '.join(names) or 'none'}, but roles are stated for "
+            f"{', '.join(name for name, _ in roles) or 'none'}; state one role for each, as in @stage(version=1, "
             'reads="documents"): reads, trains_on, begins_with, judges or measures'
         )
     role_of = dict(roles)

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     """[…,K] sums of what was counted in items -> […] scores."""
 
 LEVEL = 0.05
-"""One less the confidence of intervals."""
+"""Error probability: 1 minus the confidence of intervals."""
 LEAST_GROUPS = 6
-"""Groups that a comparison needs: with five, even the same sign in each happens by chance in one of 16 cases."""
+"""Minimum number of groups for a comparison. With five, equal signs in all occur by chance in one of 16 cases."""
 LEAST_P = 1e-6
-"""Below it, no approximation here is worth a digit."""
+"""Probability below which the approximations here are not exact to one digit."""
 POWER = 0.8
 FEW_CLUSTERS, FEW_OF_SHARES = 14.0, 5.0
-"""Clusters of equal size below which an interval says that it may be too narrow, because their spread is hardly known.
-An interval of a share is also bounded by the number of its items, and holds with fewer."""
+"""Number of equal clusters below which an interval may be too narrow, because their spread is hardly known. The second
+number is for shares, whose interval also depends on the number of items."""
 
 
 @dataclass(frozen=True)
@@ -46,32 +46,32 @@ class Estimate:
 
     value: float
     interval: Interval | None
-    """None with one cluster, and where nothing varies and nothing is proved."""
+    """Interval of the score. None for one cluster, or if no score varies and nothing can be shown."""
     method: str
-    """How the interval was found."""
+    """Method by which the interval was computed."""
     doubt: str = ""
-    """Why it may be too narrow."""
+    """Reason why the interval may be too narrow."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far score a lies above score b on the same items."""
+    """Difference of score a minus score b on the same items."""
 
     difference: float
     interval: Interval | None
-    """None where clusters are too few to prove anything, and where nothing varies."""
+    """Interval of the difference. None if there are too few clusters, or if nothing varies."""
     p: float | None
-    """Two-sided: how often a difference this large would show if there were none."""
+    """Two-sided p: the probability of a difference at least this large if the true difference were zero."""
     minimum_detectable: float | None
-    """The true difference that such a test finds in 80 % of cases."""
+    """True difference that this test detects in 80 % of cases."""
     n: int
     clusters: int
     doubt: str = ""
-    """Why interval and p may say too much."""
+    """Reason why the interval may be too narrow, and p too small."""
 
     @property
     def untested(self) -> str:
-        """Why there is no p-value: nothing speaks for a difference. Empty where there is one."""
+        """Reason why there is no p-value: no sign of a difference. Empty if there is a p-value."""
         if self.p is not None:
             return ""
         if self.clusters < 2 or self.clusters < min(self.n, LEAST_GROUPS):
@@ -81,7 +81,7 @@ class Comparison:
 
     @property
     def is_shown(self) -> bool:
-        """Whether there is a difference: the interval excludes zero; where that is in doubt, nothing is shown."""
+        """Whether a difference is shown: the interval excludes zero. False if the interval is in doubt."""
         return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1] and not self.doubt
 
 
@@ -126,14 +126,14 @@ def _share(sums: Floats, sizes: Floats) -> Estimate:
 def share_interval(successes: float, n: float) -> Interval:
     """Return the mid-p interval of a proportion (Lancaster 1961; Berry and Armitage 1995), of a fractional number too.
 
-    Exact tails, of which what was seen counts half: it never has zero width, and holds near 0 and 1, where Wilson's
-    covers some rates in nine cases of ten.
+    It uses exact tails, in which the observed count has half weight. It never has zero width. It is right near 0 and 1,
+    where Wilson's interval covers some rates in only nine of ten cases.
     """
     if not 0 <= successes <= n or n <= 0:
         raise ValueError(f"{successes} successes of {n}: expected 0 ≤ successes ≤ n and n > 0")
 
     def tail(rate: float) -> float:
-        """Return how often there would be more, and half of how often as many."""
+        """Return the probability of more successes, plus half the probability of as many."""
         at_least = 1.0 if successes <= 0 else _beta(successes, n - successes + 1, rate)
         more = 0.0 if successes >= n else _beta(successes + 1, n - successes, rate)
         return (at_least + more) / 2
@@ -287,7 +287,7 @@ def mean_f1(counts: ArrayLike, clusters: Sequence[Hashable], unseen: int = 0) ->
 
 
 def ratio(sums: Floats) -> Floats:
-    """Σ value / Σ weight of sums [...,2]; 0 where there is no weight."""
+    """Return Σ value / Σ weight of sums [...,2]. The result is 0 if the weight is 0."""
     values, weights = sums[..., 0], sums[..., 1]
     return np.divide(values, weights, out=np.zeros_like(values), where=weights != 0)
 
@@ -390,7 +390,7 @@ def _compared(
 
 
 def _influence(totals: Floats, score: Score, value: float) -> Floats:
-    """How far each cluster moves a score, times the number of clusters (Tukey's jackknife): their mean square over
+    """Return each cluster's effect on a score times the number of clusters (Tukey's jackknife): their mean square over
     the number of clusters is the score's variance."""
     return (len(totals) - 1) * (value - score(totals.sum(axis=0) - totals))
 
@@ -412,7 +412,7 @@ def _spread(moved: Floats, far: Floats, most: float | None) -> tuple[float, floa
 
 
 def _freedom(moved: Floats, effective: float) -> float:
-    """How well a variance is known whose parts are of clusters that move the score so (after Satterthwaite 1946)."""
+    """Return the degrees of freedom of a variance, from the clusters' effects on the score (Satterthwaite 1946)."""
     fourth = float((moved**4).sum())
     return max(2.0, min(effective, 3 * float((moved**2).sum()) ** 2 / fourth if fourth else effective) - 1)
 
@@ -450,7 +450,7 @@ def _design_effect(residuals: Floats, expected: float, sizes: Floats) -> float:
 
 
 def _effective_clusters(sizes: Floats) -> float:
-    """Return how many clusters of equal size tell as much (Kish 1965): at least 2."""
+    """Return the number of clusters of equal size with the same information (Kish 1965), at least 2."""
     return max(2.0, float(sizes.sum() ** 2 / (sizes**2).sum()))
 
 
@@ -473,9 +473,9 @@ def _require_same(first: Floats, second: Floats) -> None:
 
 
 def by_cluster(columns: Floats, clusters: Sequence[Hashable]) -> Floats:
-    """Sums a cluster, in order of first appearance: [items, K] -> [clusters, K]."""
+    """Return the sums of each cluster, in order of first appearance: [items, K] -> [clusters, K]."""
     if columns.ndim != 2 or not len(columns) or len(columns) != len(clusters):
-        raise ValueError(f"values {columns.shape} of {len(clusters)} items: expected as many of both, not none")
+        raise ValueError(f"values {columns.shape} of {len(clusters)} items: expected one row per item, at least one")
     numbers: dict[Hashable, int] = {}
     index = np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters])
     return np.stack([np.bincount(index, column, len(numbers)) for column in columns.T], axis=1)
@@ -484,7 +484,7 @@ def by_cluster(columns: Floats, clusters: Sequence[Hashable]) -> Floats:
 # -- before anything is measured --------------------------------------------------------------------------------------
 
 UNLIKE = 0.2
-"""Share of the items that one of two models has right and the other has not, where nothing is known of them yet."""
+"""Share of items that only one of two models answers right, assumed if nothing is known about the models yet."""
 
 
 def detectable(sizes: Sequence[int], unlike: float = UNLIKE) -> float | None:
@@ -502,7 +502,7 @@ def detectable(sizes: Sequence[int], unlike: float = UNLIKE) -> float | None:
 
 
 def items_needed(difference: float, unlike: float = UNLIKE) -> int:
-    """Return how many items find a true difference of two shares in 4 of 5 cases."""
+    """Return how many items a test needs to detect a true difference of two shares in 4 of 5 cases."""
     return math.ceil(unlike * ((normal(LEVEL) + normal(2 * (1 - POWER))) / difference) ** 2)
 
 
@@ -511,12 +511,12 @@ def items_needed(difference: float, unlike: float = UNLIKE) -> int:
 
 @lru_cache
 def normal(level: float) -> float:
-    """Return the point that a standard normal deviate is beyond, on either side, so often."""
+    """Return the value that a standard normal variable exceeds in absolute value with this probability."""
     return NormalDist().inv_cdf(1 - level / 2)
 
 
 def student_tail(t: float, freedom: float) -> float:
-    """Return how often Student's t lies at least so far from 0, on either side."""
+    """Return the probability that Student's t is at least this far from 0, on either side."""
     if math.isinf(freedom):
         return math.erfc(abs(t) / math.sqrt(2))
     return _beta(freedom / 2, 0.5, freedom / (freedom + t * t)) if t else 1.0
@@ -524,7 +524,7 @@ def student_tail(t: float, freedom: float) -> float:
 
 @lru_cache(maxsize=4096)
 def student(freedom: float, level: float = LEVEL) -> float:
-    """Return the point that Student's t is beyond, on either side, so often."""
+    """Return the value that Student's t exceeds in absolute value with this probability."""
     if math.isinf(freedom):
         return normal(level)
     inside = _solved(lambda x: _beta(freedom / 2, 0.5, x), level)
@@ -532,7 +532,7 @@ def student(freedom: float, level: float = LEVEL) -> float:
 
 
 def _solved(rising: Callable[[float], float], wanted: float, low: float = 0.0, high: float = 1.0) -> float:
-    """Where a rising function has a value, by bisection."""
+    """Return the point at which a rising function has a value, found by bisection."""
     for _ in range(52):
         middle = (low + high) / 2
         if rising(middle) < wanted:

@@ -28,14 +28,14 @@ from lmworks.pipeline.record import BuildRecords, KeyParts
 from lmworks.pipeline.units import BESIDE, PAYLOAD, Earlier
 
 ERASED = "erased.json"
-"""The manifest of what an erasure deleted."""
+"""File name of the manifest of an artifact that an erasure deleted."""
 KEPT = "kept"
-"""Folder beside a payload that earlier releases kept a training state in."""
+"""Folder beside a payload in which earlier releases kept a training state."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """One finished output of a stage."""
+    """Finished output of a stage."""
 
     folder: Path
 
@@ -59,12 +59,12 @@ class Artifact:
 
     @property
     def is_erased(self) -> bool:
-        """Whether an erasure has deleted it, or begun to."""
+        """Whether an erasure has deleted it, or has begun to delete it."""
         return (self.folder / ERASED).exists()
 
     @property
     def label(self) -> str:
-        """The step with stage and key, for people."""
+        """Name of the step, with stage and key, for people."""
         where = f"{self.stage} {self.key[:12]}"
         return f"{self.manifest.step} ({where})" if self.is_readable else where
 
@@ -77,7 +77,7 @@ class Artifact:
         return self.folder.name
 
     def digest(self, part: str = "") -> str:
-        """Digest of the content, or of one sub-folder of it."""
+        """Return the digest of the content, or of one sub-folder."""
         files = {path: file.sha256 for path, file in self.manifest.files.items()}
         if part:
             files = {path.removeprefix(f"{part}/"): sha for path, sha in files.items() if path.startswith(f"{part}/")}
@@ -88,10 +88,10 @@ class Artifact:
         return self.payload / part if part else self.payload
 
     def require_sound(self, part: str = "") -> None:
-        """Raise LmworksError with the name of a file that is not as the stage wrote it.
+        """Raise LmworksError that names a file which is not as the stage wrote it.
 
-        All are read, each once a build: silent damage changes no time of a file. Raises FileNotFoundError for one that
-        is deleted with its artifact, meanwhile.
+        Every file is read once per build, because silent damage does not change a file's time. Raises FileNotFoundError
+        for a file that is deleted with its artifact during this check.
         """
         for name in self.manifest.files:
             if not part or name.startswith(f"{part}/"):
@@ -112,7 +112,7 @@ class Artifact:
 
 
 def damaged(path: Path, error: Exception) -> LmworksError:
-    """Return an error about a file of an artifact, with the command that makes it again."""
+    """Return an error about a file of an artifact, with the command that makes the artifact again."""
     made = next((Artifact(each) for each in path.parents if (each / "manifest.json").exists()), None)
     again = f"`lmworks build --rebuild {made.manifest.step}`" if made and made.is_readable else "`lmworks build`"
     reason = getattr(error, "strerror", None) or error
@@ -123,7 +123,7 @@ class Store:
     """Artifacts, work in progress and the record of builds below one folder."""
 
     def __init__(self, root: Path, build: str | None = None) -> None:
-        """`build` names the recipe that is spoken of in place of the one built last."""
+        """Open the store below `root`. `build` names a recipe to use instead of the one built last."""
         self.root = root
         self.builds = BuildRecords(root / "builds", build)
         try:
@@ -148,18 +148,18 @@ class Store:
         return Earlier(parts.model_dump(exclude={"config", "inputs"}), [folder.parent for folder in newest])
 
     def all(self) -> Iterator[Artifact]:
-        """Yield every finished artifact, with those whose deletion by an erasure was cut off."""
+        """Yield every finished artifact, including those whose deletion by an erasure was interrupted."""
         for manifest in sorted((self.root / "artifacts").glob("*/*/manifest.json")):
             yield Artifact(manifest.parent)
 
     def work(self, key: str) -> Path:
-        """Return the work folder of a key, made when missing."""
+        """Return the work folder of a key. Create it if it is missing."""
         folder = self.root / "work" / key
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def publish(self, out: Path, manifest: Manifest) -> Artifact:
-        """Move a finished output into place; the manifest is written last."""
+        """Move a finished output into place. Write the manifest last."""
         folder = self.root / "artifacts" / manifest.stage / manifest.key
         folder.mkdir(parents=True, exist_ok=True)
         parts = ((out, PAYLOAD), (out.with_name(BESIDE), BESIDE))
@@ -181,12 +181,12 @@ class Store:
 
     @contextmanager
     def in_use(self, say: Callable[[str], None], *, alone: bool = False) -> Iterator[None]:
-        """Hold the store's lock: builds share it, cleaning up holds it alone."""
+        """Hold the store's lock. Builds share it, and cleaning up holds it exclusively."""
         with locked(self.root / "lock", say, shared=not alone):
             yield
 
     def named(self, name: str) -> Artifact:
-        """Return the artifact that a user means: a step of the last build, or the beginning of a key or digest."""
+        """Return the artifact that a user names by a step of the last build, or by the beginning of a key or digest."""
         build = self.builds.get(self.builds.last)
         steps = build.steps if build else {}
         if build and name in steps:
@@ -204,15 +204,15 @@ class Store:
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise UsageError(f"{name!r} is the beginning of {len(matches)} artifacts' digests; write more of it")
+            raise UsageError(f"{name!r} is the beginning of {len(matches)} artifacts' digests; type more characters")
         known = ", ".join(steps) or "none: nothing was built in this store"
         raise UsageError(f"no step or digest {name!r}; steps of the last build: {known}")
 
 
 def _refuse_links_out(root: Path) -> None:
-    """Raise LmworksError for a link by which lmworks would write or delete outside of the store.
+    """Raise LmworksError for a link through which lmworks would write or delete outside the store.
 
-    A store that was copied may be a stranger's. What an artifact holds is only read, and deleted without following.
+    A copied store may be a stranger's. Links inside artifacts are safe, because lmworks only reads or deletes them.
     """
     inside = root.resolve()
     for place, folders, files in os.walk(root):
@@ -222,8 +222,8 @@ def _refuse_links_out(root: Path) -> None:
                 inside
             ):  # one that goes round, too
                 raise LmworksError(
-                    f"{path}: a link that leads out of the store, where lmworks would write and delete: delete it, or "
-                    "move what it names to its place. The store itself may be a link"
+                    f"{path}: a link that leads out of the store. lmworks would write and delete outside the store. "
+                    "Delete the link, or replace it by its target. Only the store itself may be a link"
                 )
         if folder.parent.parent == root / "artifacts":
             folders.clear()
@@ -232,13 +232,13 @@ def _refuse_links_out(root: Path) -> None:
 def _unusable(root: Path, error: OSError) -> LmworksError:
     return LmworksError(
         f"{root}: the store cannot be used ({error.strerror or error}); "
-        "fix its permissions or name another with --store"
+        "fix its permissions, or name another store with --store"
     )
 
 
 @contextmanager
 def locked(path: Path, say: Callable[[str], None], *, shared: bool = False) -> Iterator[None]:
-    """Hold a kernel file lock, which dies with the process. Says so when another process holds it."""
+    """Hold a kernel file lock, which ends with the process. Report it if another process holds the lock."""
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -259,7 +259,7 @@ def locked(path: Path, say: Callable[[str], None], *, shared: bool = False) -> I
 
 @contextmanager
 def deletion_in_words(work: Path, step: str) -> Iterator[None]:
-    """Raise LmworksError where files of the store, or the work folder, were deleted while they were in use."""
+    """Raise LmworksError if files of the store, or the work folder, were deleted during their use."""
     try:
         yield
     except Exception as error:
@@ -267,13 +267,13 @@ def deletion_in_words(work: Path, step: str) -> Iterator[None]:
         if not lost and work.exists():
             raise
         raise LmworksError(
-            f"{step}: files in {work.parent.parent} were deleted while this command used them, as `lmworks erase "
-            "--apply` does on a machine that does not see this one's locks; give the same command again"
+            f"{step}: files in {work.parent.parent} were deleted while this command used them, for example by "
+            "`lmworks erase --apply` on a machine that does not see the locks of this one. Give the same command again"
         ) from error
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a process holds a lock alone."""
+    """Return whether a process holds a lock exclusively."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:

@@ -23,30 +23,30 @@ UNITS, INDEX = "units", "index.json"
 
 @dataclass(frozen=True)
 class Origin:
-    """All that the output of one unit depends on, but for its stage's version."""
+    """All that the output of one unit depends on, except its stage's version."""
 
     shards: tuple[str, ...]
-    """sha256 of each file that it reads."""
+    """Digests (sha256) of the files that the unit reads."""
     settings: Any = None
-    """Further settings that it reads, as JSON."""
+    """Further settings that the unit reads, as JSON."""
 
 
 class Entry(NamedTuple):
-    """A unit in the index of a pass."""
+    """Entry of a unit in the index of a pass."""
 
     key: str
-    """Empty where nothing may be taken from it."""
+    """Key of the unit. Empty if nothing of it may be used again."""
     shards: Sequence[str]
-    """sha256 of each file that it read."""
+    """Digests (sha256) of the files that the unit read."""
     files: Mapping[str, str]
-    """sha256 by path below the artifact, in which `*` stands for the unit's number."""
+    """Digests (sha256) of its files by path below the artifact, with `*` in place of the unit's number."""
     record: str = ""
-    """sha256 of what it counted and quoted."""
+    """Digest (sha256) of its counts and quotes."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of an artifact that is finished."""
+    """Unit of work of a finished artifact."""
 
     folder: Path
     """Folder of the artifact."""
@@ -56,7 +56,7 @@ class Unit:
 
     @property
     def record_path(self) -> Path:
-        """Where it stands what it counted and quoted."""
+        """Path of the file with its counts and quotes."""
         return record_path(self.folder / BESIDE, self.step, self.number)
 
     @property
@@ -66,11 +66,11 @@ class Unit:
         return found
 
     def path(self, pattern: str) -> Path:
-        """One of its files."""
+        """Return the path of one of its files."""
         return self.folder / numbered(pattern, self.number)
 
     def is_whole(self) -> bool:
-        """Return whether nothing of it was deleted or changed."""
+        """Return whether all its files are present and unchanged."""
         files = {self.path(pattern): sha256 for pattern, sha256 in self.entry.files.items()}
         files[self.record_path] = self.entry.record
         return all(path.exists() and digest_once(path) == sha256 for path, sha256 in files.items())
@@ -78,7 +78,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Earlier:
-    """Finished units of one stage's artifacts, and of what an erasure left of them."""
+    """Finished units in the artifacts of one stage, and in the remains of artifacts after an erasure."""
 
     identity: Any
     """Identity of the stage, with its version."""
@@ -92,7 +92,7 @@ class Earlier:
     def find(
         self, step: str, wanted: Sequence[str], accept: Callable[[Unit], bool] = lambda unit: True
     ) -> list[Unit | None]:
-        """For each key a unit that has it, whose files are what they were, and that is accepted."""
+        """Return for each key an accepted unit with this key whose files are unchanged."""
         known: dict[str, list[Unit]] = {}
         for folder in self.folders if any(wanted) else ():
             for number, entry in enumerate(read_index(folder / BESIDE, step)):
@@ -107,7 +107,7 @@ NOTHING = Earlier(None, ())
 
 
 def record_path(beside: Path, step: str, number: int) -> Path:
-    """Where a pass keeps what one unit counted."""
+    """Return the path of the file in which a pass keeps the counts of one unit."""
     return beside / UNITS / step / f"{number:05d}.json"
 
 
@@ -118,12 +118,12 @@ def unit_facts(beside: Path, step: str = "shards") -> Iterator[dict[str, Any]]:
 
 
 def index_path(beside: Path, step: str) -> Path:
-    """Where a pass keeps the keys and files of its units."""
+    """Return the path of the file in which a pass keeps the keys and files of its units."""
     return beside / UNITS / step / INDEX
 
 
 def read_index(beside: Path, step: str) -> list[Entry]:
-    """The units of one pass; none if it was not made, or what tells of them was damaged, or names files elsewhere."""
+    """Return the units of one pass. Empty if the index is missing or damaged, or names files outside the artifact."""
     try:
         entries = [Entry(*entry) for entry in json.loads(index_path(beside, step).read_text(encoding="utf-8"))]
         return entries if all(_is_below(pattern) for entry in entries for pattern in entry.files) else []
@@ -132,7 +132,7 @@ def read_index(beside: Path, step: str) -> list[Entry]:
 
 
 def _is_below(pattern: str) -> bool:
-    """Return whether it names a file of an artifact's payload or beside it."""
+    """Return whether a path names a file in an artifact's payload, or in the folder beside the payload."""
     parts = PurePosixPath(pattern).parts
     return parts[:1] in ((PAYLOAD,), (BESIDE,)) and ".." not in parts
 
@@ -160,7 +160,7 @@ def numbered(pattern: str, number: int) -> str:
 
 
 def link(source: Path, target: Path) -> None:
-    """The same file under another name, which takes no room: no file of a store is written to. Else a copy of it."""
+    """Link a file under another name, which takes no room and is safe, as no file of a store changes. Else copy it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:

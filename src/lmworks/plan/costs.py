@@ -14,30 +14,30 @@ HOURS_PER_MONTH = 730
 
 
 def device_hours(flops: float, device: Device) -> Range:
-    """Hours of one device for so many operations: they do not depend on how many share the work, but for MFU."""
+    """Return the hours of one device for these operations. With more devices, only a lower MFU changes their sum."""
     if device.mfu is None or device.peak_teraflops is None:
-        raise ValueError(f"{device.name} trains nothing: its facts state no peak or MFU")
+        raise ValueError(f"{device.name} trains nothing, because its facts state no peak or no MFU")
     low, high = device.mfu
     per_hour = device.peak_teraflops * 1e12 * 3600
     return Range(flops / (per_hour * high), flops / (per_hour * low))
 
 
 def energy_kwh(hours: Range, watts: float, pue: Range) -> Range:
-    """At the device and, by the power usage effectiveness, in the building around it."""
+    """Return the energy of a device and, by the power usage effectiveness (`pue`), of the building around it."""
     return hours * (watts / 1000) * pue
 
 
 def stall(gigabytes: float, devices: int, megabytes_per_second: float, facts: Facts) -> tuple[float, float]:
-    """(seconds that a checkpoint takes to write, share of the time at Young's and Daly's interval)."""
+    """Return the seconds to write a checkpoint, and their share of the time at Young's and Daly's interval."""
     seconds = gigabytes * 1e3 / megabytes_per_second
     between = facts.value("interruption_device_hours").low / devices * 3600
     return seconds, seconds / math.sqrt(2 * seconds * between)
 
 
 def checkpoint_hours(parameters: float, hours: Range, devices: int, facts: Facts) -> tuple[Range, Range]:
-    """(hours between checkpoints, hours lost to writing, repeating and restarting as expected) of a run on the clock.
+    """Return the hours between checkpoints, and the expected hours lost to writing, repeating and restarting.
 
-    The interval is Young's and Daly's; a checkpoint is 14 bytes a parameter: weights, master weights and two moments.
+    The interval is Young's and Daly's. A checkpoint has 14 bytes per parameter: weights, master weights, two moments.
     """
     rates, restarts = facts.value("write_gigabytes_per_second"), facts.value("restart_hours")
     between = facts.value("interruption_device_hours").low / devices
@@ -52,7 +52,7 @@ def checkpoint_hours(parameters: float, hours: Range, devices: int, facts: Facts
 
 @dataclass(frozen=True)
 class Serving:
-    """What groups of equal devices serve; rates are of one group, reading and writing by turns."""
+    """Serving capacity of groups of equal devices. Rates are per group, which reads and writes in turn."""
 
     device: str
     devices: int  # in a group, which holds 16-bit weights and one context or more
@@ -82,7 +82,7 @@ def servings(
 
 
 def serving_alone(shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts, price: Range) -> Serving | None:
-    """What `lmworks serve` answers without another server: it decodes `LMWORKS_ROWS` at once, on one device."""
+    """Return the capacity of `lmworks serve` by itself. It decodes `LMWORKS_ROWS` requests at once on one device."""
     return _group(shape, name, needs, facts, price, 1, LMWORKS_ROWS)
 
 
@@ -119,12 +119,12 @@ def _group(
 
 
 def _busy_hours(load: float, needs: NeedsConfig, months: int) -> int:
-    """Hours that groups are there in so many months, as many as each takes, day and night."""
+    """Return the hours, day and night, of the groups that the load of each month needs, summed over the months."""
     return HOURS_PER_MONTH * sum(math.ceil(load * grown(needs, month)) for month in range(1, months + 1))
 
 
 def requests_a_year(needs: NeedsConfig, facts: Facts) -> float:
-    """Of the first twelve months."""
+    """Return the number of requests in the first twelve months."""
     growth = sum(grown(needs, month) for month in range(1, 13))
     return needs.requests * facts.value(f"busy_{needs.load}").low * HOURS_PER_MONTH * 3600 * growth
 
@@ -132,7 +132,7 @@ def requests_a_year(needs: NeedsConfig, facts: Facts) -> float:
 def rented(
     training: Range, service: Serving, needs: NeedsConfig, facts: Facts, months: int, is_managed: bool
 ) -> dict[str, Range]:
-    """Dollars of the first so many months on rented machines, by part; `training` is what a year's runs cost."""
+    """Return the US dollars for the first `months` on rented machines. `training` is the cost of a year's runs."""
     usd = {"training": training * (months / 12)} if training.high else {}
     usd["serving"] = service.usd_per_hour * (_busy_hours(service.load, needs, months) / service.groups)
     if is_managed:
@@ -142,25 +142,25 @@ def rented(
 
 
 def grown(needs: NeedsConfig, month: int) -> float:
-    """Times the use of the first month; it grows for twelve months."""
+    """Return the use in a month as a multiple of the first month's. It grows for twelve months."""
     return float((1 + needs.growth_per_month) ** min(month - 1, 12))
 
 
 @dataclass(frozen=True)
 class Year:
-    """What twelve months of a step cost at a place, by part."""
+    """Cost of twelve months of a step at a place, by part."""
 
     place: str
     usd: Mapping[str, Range]
     machines: str = ""
-    """What trains and what answers."""
+    """Machines for training and for answering, in words."""
     service: Serving | None = None
     terms: Terms = ALL_TERMS
-    """Whose prices were taken."""
+    """Terms that say whose prices were used."""
     note: str = ""
-    """What of contracts and region no known price is of."""
+    """Note on contracts or a region without known prices."""
     surer: Year | None = None
-    """The same on the machines whose dear end is least, where others have the least cheap end and were taken."""
+    """Cost on the machines with the lowest upper end, if other machines have the lowest lower end and were chosen."""
 
     @property
     def total(self) -> Range:
@@ -168,7 +168,7 @@ class Year:
 
 
 def cheapest(years: Sequence[Year]) -> Year | None:
-    """That whose cheap end is least, which tells what the money could reach, with the one whose dear end is."""
+    """Return the cost with the lowest lower end, and in `surer` the cost with the lowest upper end if it differs."""
     if not years:
         return None
     least, surer = (min(years, key=lambda year: year.total[end]) for end in (0, 1))
@@ -177,13 +177,13 @@ def cheapest(years: Sequence[Year]) -> Year | None:
 
 @dataclass(frozen=True)
 class Month:
-    """A month of use, and what has been spent by its end in the cloud or on machines of one's own."""
+    """Month of use, with the money spent by its end in the cloud or on own machines."""
 
     month: int
     machines: int
     cloud_usd: Range | None  # None where no price of what it takes is known
     own: Mapping[str, Range]
-    """By part: purchase, spares, space, power. Staff is in no sum, wherever machines are."""
+    """Cost of own machines by part: purchase, spares, space, power. No sum includes staff."""
 
     @property
     def own_usd(self) -> Range:
@@ -238,7 +238,7 @@ OWNING = ("purchase", "spares", "space", POWER)
 
 
 def break_even(costs: Sequence[Month]) -> tuple[int | None, int | None]:
-    """First months after which owning stays cheaper: (cheap own against dear cloud, the reverse); None for never."""
+    """Return the months from which owning stays cheaper: low own with high cloud cost, and the reverse. None: never."""
     known = [(each.month, each.own_usd, each.cloud_usd) for each in costs if each.cloud_usd]
     best = max((month for month, own, cloud in known if own.low >= cloud.high), default=0) + 1
     worst = max((month for month, own, cloud in known if own.high >= cloud.low), default=0) + 1

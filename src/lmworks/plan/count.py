@@ -89,17 +89,17 @@ SHAPES = [
     PublishedShape(**shape | {"config": COUNTED_AS[shape.pop("counted_as")](**shape["config"])})
     for shape in json.loads(Path(__file__).with_name("shapes.json").read_text(encoding="utf-8"))
 ]
-"""Published ones, with their source."""
+"""Published shapes, with their sources."""
 
 
 def shape_for(architecture: Architecture, parameters: float) -> PublishedShape:
-    """The published shape whose parameters are nearest to a number, by their ratio."""
+    """Return the published shape whose number of parameters is nearest, by ratio."""
     kin = [shape for shape in SHAPES if shape.architecture == architecture]
     return min(kin, key=lambda shape: abs(math.log(shape.parameters / parameters)))
 
 
 PARTS = {"weights": "weights", "gradients": "gradients", "optimizer state": "optimizer", "logits": "logits"}
-"""Parts of a training's memory that a forecast shows by these names; all others it shows as activations."""
+"""Parts of a training's memory, by the names in a forecast. The forecast shows all other parts as activations."""
 
 
 @cache

@@ -21,21 +21,21 @@ from lmworks.recipe.schema import NeedsConfig
 TABLE: Mapping[str, Any] = json.loads(Path(__file__).with_name("decide.json").read_text(encoding="utf-8"))
 
 LADDER = tuple(step["name"] for step in TABLE["ladder"])
-"""From the least training to the most."""
+"""Steps, ordered from no training to the most training."""
 HOSTED, MANAGED, CLOUD, OWN = TABLE["places"]
 FINE_TUNE = LADDER[2]
 BASELINES = ("classify", "extract")
-"""Tasks that a bag of words or a dictionary answers for."""
+"""Tasks for which a bag of words or a dictionary can be a baseline."""
 BASELINE_EXAMPLES = 200
 PAIRED = (*BASELINES, "translate", "summarise")
 """Tasks that are learned from examples alone, not from texts."""
 LEAST_EXAMPLES = 40
-"""Below which nothing is tuned on pairs: the texts are gone on with (`how` in the table), as `lmworks init` does."""
+"""Minimum examples to tune on pairs. With fewer, training continues on the texts (`how` in the table)."""
 
 
 @dataclass(frozen=True)
 class Factor:
-    """One consideration: what was found, which way it pushes and how far, and why."""
+    """Consideration: its value, the points that it adds to each option, and the reason."""
 
     name: str
     found: str
@@ -45,7 +45,7 @@ class Factor:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to do, and every reason."""
+    """Decision on what to do, with every reason."""
 
     step: str
     how: str
@@ -61,20 +61,20 @@ class Verdict:
 
 
 def architecture_for(needs: NeedsConfig, step: str) -> tuple[str, list[Factor]]:
-    """What a step trains, or prompts, and why."""
+    """Return the architecture that a step trains or prompts, and why."""
     points, factors = _weigh(TABLE["architectures"], TABLE["architecture"], {**_values(needs), "step": step})
     return max(points, key=lambda option: points[option]), factors
 
 
 def places_for(needs: NeedsConfig, step: str) -> tuple[list[str], list[Factor]]:
-    """The places that may see the texts, the best first, and why; a single reason of -9 rules a place out."""
+    """Return the places that may see the texts, the best first, and why. A single reason of -9 excludes a place."""
     points, factors = _weigh(list(TABLE["places"]), TABLE["place"], {**_values(needs), "step": step})
     barred = {place for factor in factors for place, push in factor.points.items() if push <= -9}
     return sorted(points.keys() - barred, key=lambda place: (-points[place], [*points].index(place))), factors
 
 
 def has_baseline(needs: NeedsConfig) -> bool:
-    """Whether something that trains in minutes, on a computer that is there, answers for the task."""
+    """Return whether a simple method that trains in minutes on an ordinary computer can do the task."""
     return needs.task == "search" or (needs.task in BASELINES and needs.labelled_examples >= BASELINE_EXAMPLES)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from lmworks.pipeline.files import write_atomically
 
 MEASURED_BYTES = 2**28
-"""Written and read back: seconds on a slow disk, and more than most disks hide in a cache of their own."""
+"""Bytes that are written and read back. They take seconds on a slow disk, and exceed the caches of most disks."""
 BLOCK_BYTES = 2**22
 
 
@@ -61,13 +61,13 @@ def measure_disk(store: Path, size: int = MEASURED_BYTES) -> Disk | None:
 
 
 def known_disk(store: Path) -> Disk | None:
-    """What was measured of the disk of a store, if anything was."""
+    """Return the stored measurement of a store's disk. None if there is none."""
     path = store / "plans" / "disk.json"
     return Disk(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def full_in_month(free_bytes: float, first_bytes: float, monthly_bytes: float) -> int | None:
-    """The month in which a disk is full that holds the first bytes at once and more every month; None in ten years."""
+    """Return the month in which a disk is full, from its first bytes and the growth per month. None after ten years."""
     if first_bytes > free_bytes:
         return 1
     months = (free_bytes - first_bytes) / monthly_bytes if monthly_bytes else 1e9

@@ -18,7 +18,7 @@ PACKAGED = Path(__file__).with_name("facts.json")
 
 
 class Range(NamedTuple):
-    """A quantity that is known within bounds only; the bounds of a product or sum of two are taken at their ends."""
+    """Quantity that is only known within bounds. Products and sums of two ranges multiply or add their ends."""
 
     low: float
     high: float
@@ -34,11 +34,11 @@ class Range(NamedTuple):
 
 NOTHING = Range(0.0, 0.0)
 UNKNOWN = Range(math.inf, math.inf)
-"""A price that no source states."""
+"""Range for a price that no source states."""
 
 
 class Fact(BaseModel):
-    """Where something was read, and when."""
+    """Base of all facts, with their source and date."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,13 +46,13 @@ class Fact(BaseModel):
     date: str = Field(pattern=r"^20\d\d(-\d\d){0,2}$")
 
     def is_old(self, today: datetime.date) -> bool:
-        """Whether its date, or the end of the month or year that it names, is more than a year ago."""
+        """Return whether its date is more than a year ago. A date without a day means the end of its month or year."""
         last = datetime.date.fromisoformat(self.date + "-12-28"[3 * self.date.count("-") :])
         return today - last > datetime.timedelta(365)
 
 
 class Device(Fact):
-    """One accelerator or server. What has no good source is None, and what would follow from it is not computed."""
+    """Accelerator or server. A value without a good source is None, and nothing is computed from it."""
 
     kind: str
     name: str
@@ -73,7 +73,7 @@ class Device(Fact):
 
 
 class Price(Fact):
-    """What one device costs by the hour."""
+    """Price of one device per hour."""
 
     device: str
     provider: str
@@ -83,17 +83,17 @@ class Price(Fact):
     is_of_several: bool = False  # a range over providers: shown among devices, and no plan is made of it
 
     def is_of(self, *names: str) -> bool:
-        """Whether it is of one provider, whose name contains one of some names."""
+        """Return whether the price is of a single provider whose name contains one of these names."""
         return not self.is_of_several and any(name.lower() in self.provider.lower() for name in names)
 
 
 class Terms(NamedTuple):
-    """Which of the listed prices count."""
+    """Terms that select some of the listed prices."""
 
     providers: Sequence[str] = ()
-    """Parts of their names; none for all."""
+    """Parts of the providers' names. Empty for all providers."""
     region: str = ""
-    """Empty for any."""
+    """Region of the prices. Empty for any region."""
     spot: bool = True
 
 
@@ -101,7 +101,7 @@ ALL_TERMS = Terms()
 
 
 class Purchase(Fact):
-    """What a machine with so many devices of a kind costs to buy."""
+    """Purchase price of a machine with a number of equal devices."""
 
     device: str
     devices: int = Field(ge=1)
@@ -110,7 +110,7 @@ class Purchase(Fact):
 
 
 class Storage(Fact):
-    """A kind of disk; without a price what it costs comes with its machine."""
+    """Kind of disk. Without a price, its cost is included in the machine's price."""
 
     name: str
     read_megabytes_per_second: Range
@@ -120,7 +120,7 @@ class Storage(Fact):
 
 
 class Service(Fact):
-    """What a cloud has for those who run no machines."""
+    """Service of a cloud for users who run no machines themselves."""
 
     name: str
     cloud: str
@@ -128,14 +128,14 @@ class Service(Fact):
 
 
 class Constant(Fact):
-    """A quantity with bounds; its unit is in its name. Of grids, kg of CO2 a kWh."""
+    """Quantity with bounds. Its name contains its unit. Values of grids are in kg of CO2 per kWh."""
 
     low: float
     high: float
 
 
 class Facts(BaseModel):
-    """All of them, with the date on which the file was made."""
+    """All facts, with the date of their file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -153,7 +153,7 @@ class Facts(BaseModel):
 
     @property
     def providers(self) -> list[str]:
-        """Those with prices of their own, in the file's order."""
+        """Providers that have prices of their own, in the file's order."""
         return list(dict.fromkeys(price.provider for price in self.prices if not price.is_of_several))
 
     def with_owned(self, devices: Mapping[str, int]) -> Facts:
@@ -175,11 +175,11 @@ class Facts(BaseModel):
         return Range(self.constants[name].low, self.constants[name].high)
 
     def is_replaced(self, *names: str) -> bool:
-        """Whether constants are of the user's own file, so that what is said of the packaged ones does not hold."""
+        """Return whether these constants come from the user's own file, so that notes on packaged ones do not apply."""
         return set(names) <= set(self.replaced)
 
     def listed(self, device: str, terms: Terms) -> list[Price]:
-        """The prices of a device that count."""
+        """Return the prices of a device that match the terms."""
         return [
             price
             for price in self.prices
@@ -190,17 +190,17 @@ class Facts(BaseModel):
         ]
 
     def price(self, device: str, terms: Terms) -> Range | None:
-        """Of an hour, from the cheapest to the dearest listed terms that count."""
+        """Return the price per hour, from the cheapest to the dearest listed price that matches the terms."""
         found = [price.usd_per_hour for price in self.listed(device, terms)]
         return Range(min(price.low for price in found), max(price.high for price in found)) if found else None
 
     def clouds_of(self, contracts: Sequence[str]) -> list[str]:
-        """The known clouds that some contracts name."""
+        """Return the known clouds that the contracts name."""
         said = " ".join(contracts).lower()
         return [cloud for cloud, words in self.clouds.items() if any(word in said for word in words)]
 
     def providers_of(self, contracts: Sequence[str]) -> list[str]:
-        """What prices call those under contract: a known cloud by its name, another as the contract does."""
+        """Return the providers under contract by their names in prices. An unknown provider keeps its stated name."""
         return [name for each in contracts if each.strip() for name in self.clouds_of([each]) or [each.strip()]]
 
 

@@ -30,7 +30,7 @@ from lmworks.recipe.schema import NeedsConfig
 
 NONE, ADAPT, _, CONTINUE, SCRATCH = LADDER
 BASELINE_DEVICE, BASELINE_CORES = "cpu-8", 4
-"""With half as many cores as threads, on which a bag of words, a dictionary or an index of passages answers."""
+"""Device, and its cores (half of its threads), on which a bag of words, a dictionary or a passage index answers."""
 
 
 def _doing(verb: str, count: int, name: str) -> str:
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def trained_parameters(self) -> int:
-        """Those of the adapter where there is one."""
+        """Number of trained parameters: of the adapter if there is one, else of the model."""
         return self.shape.config.adapter_parameters(self.lora_rank) if self.lora_rank else self.parameters
 
 
@@ -76,7 +76,7 @@ class Option:
 
 
 class Forecast:
-    """All that `lmworks plan` says beyond this machine. Ranges are (low, high)."""
+    """Forecast of `lmworks plan` for costs and machines beyond this one. Ranges are (low, high)."""
 
     def __init__(self, needs: NeedsConfig, counted_tokens: float, facts: Facts) -> None:
         """Weigh, count and cost. `counted_tokens` are those of the recipe's sources, which `needs.tokens` replaces.
@@ -85,14 +85,14 @@ class Forecast:
         """
         if needs.region not in facts.grid:
             known = ", ".join(facts.grid)
-            raise UsageError(f"needs.region: no grid {needs.region!r}; known: {known}; --prices FILE adds yours")
+            raise UsageError(f"needs.region: no grid {needs.region!r}; known: {known}. Add yours with --prices FILE")
         self.asks_by_users = needs.requests_per_second == "auto"
         needs, facts = needs.model_copy(update={"requests_per_second": needs.requests}), facts.with_owned(needs.devices)
         self.facts, self.needs = facts, needs
         self.busy = facts.value(f"busy_{needs.load}").low
         self.runs_per_year = facts.value(f"runs_per_year_{needs.update}").low
         self.hours_a_run = min(needs.deadline_weeks * 168, 8760 / self.runs_per_year) / 4
-        """A quarter of the deadline, or of the time until the next update; the rest is for data, trials, evaluation."""
+        """Hours per run: a quarter of the deadline or update interval. The rest is for data, trials and evaluation."""
         self.tokens = float(counted_tokens if needs.tokens == "auto" else needs.tokens)
         self.clouds = facts.clouds_of(needs.contracts)
         self.contracts = facts.providers_of(needs.contracts)
@@ -131,7 +131,7 @@ class Forecast:
         self._store()
 
     def _store(self) -> None:
-        """What is kept, read and written, and how often a checkpoint is."""
+        """Set the bytes that are kept, read and written, and the time between checkpoints."""
         run, facts, needs = self.run, self.facts, self.needs
         self.trained_parameters = run.trained_parameters
         texts = facts.value("bytes_per_token") + 4.0  # and a token's id
@@ -151,22 +151,22 @@ class Forecast:
             self.read_megabytes_per_second = Range(*reads)
 
     def _place(self, step: str) -> str:
-        """The best of the places that may see the texts and that the money reaches, of equals and else the cheapest."""
+        """Return the best place that may see the texts and is within the budget, or else the cheapest place."""
         allowed, factors = places_for(self.needs, step)
         reached = [place for place in allowed if self._usd(step, place).low <= self.needs.budget_usd]
         points = {place: sum(factor.points.get(place, 0) for factor in factors) for place in reached}
         return min(reached or allowed, key=lambda place: (-points.get(place, 0), self._usd(step, place).low))
 
     def _usd(self, step: str, place: str) -> Range:
-        """What has to be found for a step at a place. Power is not, where the devices are there already."""
+        """Return the money that a step needs at a place. It is 0 if your own devices need only power."""
         if not (year := self.years[step].get(place)):
             return UNKNOWN
         return year.total if any(usd.high for part, usd in year.usd.items() if part != POWER) else NOTHING
 
     def _run(self, step: str, architecture: Architecture) -> Run:
-        """What a step of the ladder trains, or asks. From scratch the size follows from tokens and money.
+        """Return the run of a step of the ladder. From scratch, the size follows from tokens and money.
 
-        Half of the money may train, spread over the year's runs: C = 6 N D operations with D = 20 N tokens.
+        Half of the money is for the year's training runs: C = 6 N D operations with D = 20 N tokens.
         """
         needs, value = self.needs, self.facts.value
         wanted, most = value(f"base_parameters_{architecture}").low, math.inf
@@ -195,9 +195,9 @@ class Forecast:
         return Run(shape, shape.parameters, tokens, rank, shape.training_flops(tokens, 0, rank), with_attention)
 
     def _terms(self, place: str) -> Iterator[list[Terms]]:
-        """Whose prices count at a place, the fittest first: of where data may lie, then of those under contract.
+        """Yield groups of terms for a place, the best first: for the region of the data, then for contracts.
 
-        Each terms are of one provider, since machines that train and answer are rented from one.
+        All terms name one provider, because machines that train and answer are rented from the same provider.
         """
         managed = place == MANAGED
         fit = [tuple(self.clouds or self.facts.clouds)] if managed else [self.priced, tuple(self.facts.providers)]
@@ -205,13 +205,13 @@ class Forecast:
             yield from ([Terms((name,), region, not managed) for name in names] for names in fit)
 
     def _options(self, run: Run, terms: Terms) -> Iterator[Option]:
-        """Every device that can train it, where lmworks runs, and has a price; as many as end in time."""
+        """Yield an option for every device that can train the run, that lmworks supports and that has a price."""
         for name in self.facts.devices:
             if price := self.facts.price(name, terms):
                 yield from self._option(run, name, price)
 
     def _option(self, run: Run, name: str, price: Range) -> Iterator[Option]:
-        """A training on a device, in time; nothing where it does not fit or lmworks does not run."""
+        """Yield the training on a device within the deadline. Yield nothing if it does not fit or cannot run there."""
         device, context = self.facts.devices[name], self.needs.context_tokens
         memory = (device.memory_gigabytes or 0) * 1e9
         if device.mfu is None or device.lmworks == "no":
@@ -324,7 +324,7 @@ class Forecast:
         return sum(usd.values(), NOTHING)
 
     def _owned(self, step: str, run: Run) -> Year | None:
-        """The cheapest machines to buy that train and answer."""
+        """Return the cost of the cheapest machines to buy for training and answering."""
         return costs.cheapest([year for year, _ in self._bought(step, run)])
 
     def _bought(self, step: str, run: Run) -> Iterator[tuple[Year, tuple[Purchase, float, int]]]:
@@ -377,9 +377,9 @@ class Forecast:
         )
 
     def _baseline(self) -> tuple[tuple[int, int], Year]:
-        """What answers without a language model: how many computers at the end of the year, and what they cost.
+        """Return how many computers answer without a language model at the end of the year, and their cost.
 
-        One that is there or is bought; where use takes more, all that machines of one's own cost.
+        A single computer may exist already or is bought. For more use, all costs of own machines count.
         """
         needs, facts = self.needs, self.facts
         each = facts.value("baseline_seconds_per_million_tokens") * (needs.tokens_read / 1e6)
@@ -403,7 +403,7 @@ class Forecast:
         return (least, most), Year(OWN, usd, f"{number} × {BASELINE_DEVICE}, or as many computers that are there")
 
     def _training(self) -> Option | None:
-        """The training that the verdict's cost holds."""
+        """Return the training that is part of the verdict's cost."""
         names = (
             {self.machine.device} if self.machine and self.verdict.place == OWN else {o.device for o in self.options}
         )
@@ -411,13 +411,13 @@ class Forecast:
         return min(options, key=lambda option: option.usd.low, default=None)
 
     def _alone(self) -> costs.Serving | None:
-        """What one device of those that answer does by `lmworks serve` alone; None where it does not hold the model."""
+        """Return the capacity of one answering device with `lmworks serve` alone. None if it cannot hold the model."""
         if not self.service:
             return None
         return costs.serving_alone(self.answers, self.service.device, self.needs, self.facts, NOTHING)
 
     def _groups_there(self) -> int:
-        """Groups that may answer in the first month: all that machines hold which are bought, else those needed."""
+        """Return the groups that can answer in the first month: all on bought machines, or else the needed ones."""
         if not (service := self.service):
             return 0
         if self.verdict.place != OWN or not self.machine:
@@ -425,7 +425,7 @@ class Forecast:
         return self.months[0].machines * (self.machine.devices // service.devices)
 
     def _full(self) -> int | None:
-        """The month in which the machines that answer in the first one are full; None while growth is foretold."""
+        """Return the month in which the first month's machines are full. None if they suffice for the forecast."""
         if not (service := self.service):
             return None
         if self.verdict.place == OWN and self.months:
@@ -435,5 +435,5 @@ class Forecast:
         return next((month for month, load in enumerate(loads, 1) if load > service.groups), None)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, with every fact and formula, for programs."""
+        """Return the whole forecast as JSON values, with every fact and formula."""
         return dict(to_jsonable_python(vars(self), inf_nan_mode="null"))

@@ -1,4 +1,4 @@
-"""What this machine is, found without importing torch; what it has besides, torch is asked in a process of its own."""
+"""Facts about this machine, found without importing torch. A separate process asks torch about accelerators."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Machine:
 
     device: str
     processor: str
-    """The name of what computes: of an accelerator, where there is one."""
+    """Name of the accelerator, or of the processor if there is no accelerator."""
     cores: int
     memory_bytes: int
-    """Of what computes."""
+    """Memory of the accelerator or processor, in bytes."""
     bfloat16: bool
     compiler: bool
     """Whether a C++ compiler is there, which torch.compile needs."""
     product_rates: Mapping[str, float] = field(default_factory=dict)
-    """Of an accelerator, by data type: operations a second of a large matrix product, just measured."""
+    """Operations per second of a large matrix product on an accelerator, by data type, just measured."""
 
     def as_text(self) -> str:
-        """What computes, and the cores beside it."""
+        """Return the names of accelerator or processor, and the number of cores."""
         kind = "" if self.device == CPU else f" ({self.device})"
         return f"{self.processor}{kind}, {self.cores} cores"
 
@@ -65,7 +65,7 @@ def this_machine(asked: str = AUTO) -> Machine:
 
 
 def _memory() -> int:
-    """What is built in, or what the container may use of it (Linux control groups, version 2)."""
+    """Return the machine's memory, or the container's limit if it is lower (Linux control groups, version 2)."""
     built_in = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = Path("/sys/fs/cgroup/memory.max")
     allowed = limit.read_text().strip() if limit.exists() else "max"

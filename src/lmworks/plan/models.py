@@ -29,29 +29,29 @@ SUITED: Mapping[str, Sequence[str]] = {
     "encoder": ("classify", "extract", "search"),
     "encoder-decoder": ("translate", "summarise"),
 }
-"""Tasks of `needs` by family, what it is best at first; others it can be tuned for too."""
+"""Tasks of `needs` by model family, the best first. A family can also be tuned for other tasks."""
 
 
 PUBLISHED = Path(__file__).with_name("models.yaml")
 MACHINES = ("cpu-8", "l4", "h100")
-"""Machines of the facts for which speeds are told, the smallest first."""
+"""Machines of the facts for which speeds are shown, the smallest first."""
 READING_SPEED = 10
-"""Tokens a second from which nobody waits: about as fast as people read."""
+"""Tokens per second at which users need not wait: about as fast as people read."""
 USED = 0.85
-"""Share of a machine's memory for weights: the rest is for what it reads and writes."""
+"""Share of a machine's memory for weights. The rest is for prompts and answers."""
 BFLOAT16 = 2
-"""Bytes of a number."""
+"""Bytes of a bfloat16 number."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A base, or what could be one and why it is not."""
+    """Base, or a file that cannot be a base, with the reason."""
 
     name: str
-    """What `from:` or `path:` takes."""
+    """Name for `from:` or `path:` in a recipe."""
     family: str
     licence: str
-    """As its files say it, which is not always true."""
+    """Licence that its files state. This is not always right."""
     parameters: int
     disk_bytes: int
     tuned_bytes: int
@@ -70,16 +70,16 @@ class PublishedModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(description="As a hub calls it; `lmworks models get` takes it.")
+    name: str = Field(description="Name on the hub, for `lmworks models get`.")
     family: Literal["decoder", "encoder", "encoder-decoder"]
     parameters: int
-    context: int | None = Field(description="Tokens that it reads at once; None where its card does not say.")
+    context: int | None = Field(description="Tokens of its context. None if its model card does not state them.")
     languages: str
-    licence: str = Field(description="SPDX; LicenseRef- of one that SPDX does not list.")
+    licence: str = Field(description="SPDX licence, or LicenseRef- with a name for a licence that SPDX does not list.")
     published: str = Field(pattern=r"^20\d\d-\d\d$")
     source: str = Field(pattern="^https://")
-    read: str = Field(description="The day on which the facts were read; `no` where they were not read again.")
-    tried: bool = Field(description="Whether lmworks was run with it.")
+    read: str = Field(description="Day on which the facts were read, or `no` if they were not read again.")
+    tried: bool = Field(description="Whether lmworks was run with this model.")
 
     @property
     def served_bytes(self) -> int:
@@ -87,9 +87,9 @@ class PublishedModel(BaseModel):
         return BFLOAT16 * self.parameters
 
     def speed(self, facts: Facts) -> str:
-        """Return the most tokens a second that one reader gets, on the smallest of some machines that holds the model.
+        """Return the maximum tokens per second for one reader, on the smallest of `MACHINES` that holds the model.
 
-        It is an estimate: each token that is written reads all weights once from the memory. An encoder writes none.
+        It is an estimate: writing a token reads all weights once from memory. An encoder writes no tokens.
         """
         if self.family == "encoder":
             return "writes no text"
@@ -99,7 +99,7 @@ class PublishedModel(BaseModel):
         return f"at most {rate:,.0f} tokens a second on {count}{name} (estimated)"
 
     def _on(self, device: Device) -> tuple[int, float, str]:
-        """Return how many devices hold the weights, the tokens a second of one reader, and the device's name."""
+        """Return how many devices hold the weights, the tokens per second of one reader, and the device's name."""
         memory, bandwidth = device.memory_gigabytes or 0, device.bandwidth_gigabytes_per_second or 0
         devices = math.ceil(self.served_bytes / (USED * memory * 1e9))
         return devices, devices * bandwidth * 1e9 / self.served_bytes, device.name.partition(":")[0]

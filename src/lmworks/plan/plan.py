@@ -51,63 +51,63 @@ from lmworks.train.configs.train import TrainConfig
 from lmworks.train.memory import LIBRARIES_BYTES, flops_per_token, require_fit, size_in_words, stored_bytes
 
 DATA_SECONDS_PER_MEGABYTE = 1.6
-"""Two cores, compressed source megabytes, from ingest to shards: measured on the quickstart (14 MB in 21 s)."""
+"""Seconds per compressed megabyte from ingest to shards on two cores, measured on the quickstart (14 MB in 21 s)."""
 STEP_SECONDS = 1.0
-"""That a step of the data may take however little it reads: to start workers, and to write."""
+"""Seconds that a data step may take even for little data, to start workers and to write."""
 
 EVALUATION = "evaluation"
 LOADING_SECONDS = 3.0
-"""Of a model and its libraries, for each task that it is asked."""
+"""Seconds to load a model and its libraries, for each task on which the model is evaluated."""
 WRITTEN_SHARES = (0.2, 0.45, 1.0)
-"""Of the tokens that answers may have: tuned models write 0.1 to 0.2, published ones 0.4 to 0.6 or all."""
+"""Shares of the allowed tokens that answers have. Tuned models write 0.1 to 0.2, published models 0.4 to 0.6 or all."""
 FASTEST, SLOWEST = 0.5, 1.5
-"""Times the seconds that are counted of the shortest questions and answers, and of the longest."""
+"""Factors on the counted seconds: for the shortest questions and answers, and for the longest."""
 MOST_PASSES = 20
-"""Times that a training may read its data before the plan doubts it, and that `auto` steps read it at most. Tuning is
-published with 1 to 4 passes."""
+"""Maximum passes over the data for `auto` steps. With more stated passes, the plan states a doubt. Published tunings
+use 1 to 4 passes."""
 BYTES_PER_TOKEN = 4.0
-"""Bytes of text per token, by which passes are counted before there are tokens."""
+"""Assumed bytes of text per token, used to count passes before the text is tokenized."""
 LARGEST_SHARE = 0.5
-"""Of the budget that evaluation is likely to take, above which the plan says so."""
+"""Share of the budget above which the plan reports the likely time of the evaluation."""
 
 LEFT_BYTES = 2**20 * 192
-"""Bytes that earlier steps of a build leave in its process, beside libraries: 20 to 153 MiB in ten small builds
+"""Bytes that earlier steps leave in a build's process, in addition to libraries: 20 to 153 MiB in ten small builds
 (`benchmarks/plan/unmeasured.py`), 206 MiB before the quickstart's first training."""
 SCORING_BYTES = 2**30
-"""What scoring holds beside weights: kernels made for each shape, texts, answers; measured on the quickstart."""
+"""Bytes for scoring in addition to weights: kernels for each shape, texts and answers. Measured on the quickstart."""
 
 ROW_SHARE = 0.75
-"""Bytes of packed rows to a byte of sources: four bytes a token, and three to store it."""
+"""Bytes of packed rows per byte of sources. A token has about four bytes of text and takes three bytes in a row."""
 
 LEAST_STEPS = 20
-"""Whatever the budget."""
+"""Minimum number of steps, for any budget."""
 
 TUNING_WEIGHT = 3 / 7
-"""Time of a tuned model beside that of a model from scratch: a minute and a half beside three and a half."""
+"""Training time of a tuned model relative to a model from scratch: 1.5 minutes for every 3.5 minutes."""
 
 RUNS = ((1.7e13, 1.295), (3.5e13, 1.180))
-"""(floating-point operations, bits per byte on held-out services) of runs of our own on the quickstart's data."""
+"""Our own runs on the quickstart's data: pairs of floating-point operations and bits per byte on held-out services."""
 
 ACCURACY = {"counted": (0.5, 2.0), "rehearsed": (0.87, 1.15), "own runs": (0.87, 1.15)}
-"""Within what times the prediction a training is expected to end."""
+"""Range of the expected training time as a multiple of the predicted time, by source of the prediction."""
 
 TWO_SPEEDS = 1.5
-"""Times the slower of two rates of equal work, from which one is in doubt: objectives alone differ by a fifth."""
+"""Ratio of two rates of equal work from which the plan doubts one of them. Objectives alone differ by a fifth."""
 
 MEASURED = "libraries, compiler, gaps"
-"""What a rehearsal shows that counting does not explain."""
+"""Name of the memory that a rehearsal measures, but that counting does not explain."""
 MARGIN = 1.07
-"""Of a rehearsed peak of memory: two trainings alike differ by so much, and a rehearsal is short."""
+"""Factor on a rehearsed memory peak, because equal trainings differ by this much, and a rehearsal is short."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a part of the build is expected to take."""
+    """Expected duration of a part of the build."""
 
     step: str
     seconds: tuple[float, float]
     parts: Mapping[str, float] = field(default_factory=dict)
-    """Expected seconds by part, of a training."""
+    """Expected seconds of a training by part."""
 
 
 @dataclass(frozen=True)
@@ -120,45 +120,45 @@ class Plan:
     models: Mapping[str, Mapping[str, Any]]
     predicted: Sequence[Prediction]
     memory: Mapping[str, Mapping[str, int]]
-    """Bytes by part of each model's training, at the moment when most is held."""
+    """Memory in bytes by part of each model's training, at its peak."""
     memory_bytes: int
     parameters: Mapping[str, int]
     rates: Mapping[str, Rate]
     classes: Mapping[str, str]
-    """Models of one class take equal steps: digest of shape and settings."""
+    """Class of each model: a digest of shape and settings. Steps of models in the same class take equal time."""
     bits_per_byte: tuple[float, float] | None
     operations: Mapping[str, float] = field(default_factory=dict)
-    """Of each training, in floating point."""
+    """Floating-point operations of each training."""
     stored: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Bytes that each training writes, and those that it needs beside until it ends."""
+    """Bytes on disk that each training writes, and the further bytes that it needs until it ends."""
     evaluating: Mapping[str, int] = field(default_factory=dict)
     """Bytes of memory by part while models and baselines are measured."""
     doubts: Sequence[str] = ()
-    """Why measured rates may be wrong: of one model in two speeds, or far below counting on a busy machine."""
+    """Reasons why measured rates may be wrong: two speeds for one model, or a rate far below the counted one."""
     passes: Mapping[str, float] = field(default_factory=dict)
-    """About how often each training reads its data, by the bytes of its sources."""
+    """Approximate number of passes of each training over its data, from the bytes of its sources."""
     rows_read: Mapping[str, int] = field(default_factory=dict)
-    """Rows that each training reads in all its steps."""
+    """Number of rows that each training reads in all its steps."""
     uncounted: Sequence[str] = ()
-    """Models that are not trained by steps: bases that are taken over, and what learns in one go."""
+    """Models that are not trained in steps: published bases, and models that learn in one pass."""
 
     def resolved(self, name: str, config: TrainConfig) -> TrainConfig:
-        """A model's config with each `auto` replaced."""
+        """Return a model's config with each `auto` replaced."""
         return _with_judges(_filled(config, self.models[name]), self.parameters)
 
     def require_room(self, names: Sequence[str], folder: Path) -> None:
-        """Raise GateRefused where models that are still to be trained will not find room on a folder's disk."""
+        """Raise GateRefused if a folder's disk has too little room for the models that are not trained yet."""
         stored = {name: self.stored[name] for name in names if name in self.stored}
         needed = sum(model for model, _ in stored.values()) + max((beside for _, beside in stored.values()), default=0)
         if needed > (free := shutil.disk_usage(folder).free):
             raise GateRefused(
-                f"{folder}: training {', '.join(stored)} writes {size_in_words(needed)} of models and checkpoints, and "
+                f"{folder}: training {', '.join(stored)} writes {size_in_words(needed)} of models and checkpoints, but "
                 f"{size_in_words(free)} are free. Make room (`lmworks gc` deletes what no build needs), lower "
                 "keep_checkpoints, or name a folder on another disk with --store"
             )
 
     def prediction(self, name: str) -> dict[str, Any]:
-        """What a model's training is expected to take."""
+        """Return the expected values of a model's training."""
         if not (rate := self.rates.get(name)):
             return {}
         seconds = next(item.seconds for item in self.predicted if item.step == name)
@@ -167,7 +167,7 @@ class Plan:
         return {**sums, **rows, "tokens_per_second": rate.tokens_per_second, "source": rate.source}
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, for the store and for programs."""
+        """Return the whole plan as JSON values, for the store and for programs."""
         return {**asdict(self), "device": self.machine.device}
 
     @classmethod
@@ -277,7 +277,7 @@ def _vocab_size(recipe: Recipe) -> int:
 
 
 class _Planner:
-    """Makes one plan: shapes, then memory, then rates, then steps."""
+    """Maker of one plan: shapes first, then memory, rates and steps."""
 
     def __init__(
         self,
@@ -381,7 +381,7 @@ class _Planner:
         return replace(plan, predicted=predicted, doubts=doubts)
 
     def _evaluation(self, models: Mapping[str, Mapping[str, Any]]) -> tuple[float, float, float]:
-        """Seconds in which models are asked their tasks: the least, likely, the most. Baselines are left out."""
+        """Return the lowest, likely and highest seconds to evaluate models on their tasks. Baselines are left out."""
         low = likely = high = 0.0
         for task, shape in self._asked(models):
             there, records = int(self._text_bytes(task.data)), self._records(task.data, shape)
@@ -398,7 +398,7 @@ class _Planner:
         return low, likely, high
 
     def _asked(self, models: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[TaskConfig, Shape]]:
-        """Each task with each model that computes here and is asked it."""
+        """Yield each task with each model that is evaluated on it and computes on this machine."""
         for task in self.tasks:
             for name in asked_of(task, self.recipe.models, self.recipe.evaluate.models if self.recipe.evaluate else []):
                 with suppress(LmworksError):  # of files that are damaged or of no known kind, which the build tells
@@ -406,7 +406,7 @@ class _Planner:
                         yield task, shape
 
     def _text_bytes(self, reference: str) -> float:
-        """Bytes of the sources that become what a step, or a part of it, holds, as far as its fields tell."""
+        """Return the bytes of source text in the output of a step or part, as far as the steps' fields show them."""
         name, _, part = reference.partition(".")
         if not (config := self.recipe.data.get(name)):
             return 0.0
@@ -417,7 +417,7 @@ class _Planner:
         return config.share_of(part) * max(self.bytes_read[name], read)
 
     def _records(self, reference: str, shape: Shape) -> Records:
-        """Those of the sources that a step, or a part of it, is made of: of several the longest."""
+        """Return the record size of the sources of a step or part. If there are several sources, take the largest."""
 
         def longest(reference: str) -> int:
             name = reference.partition(".")[0]
@@ -434,7 +434,7 @@ class _Planner:
         memory: Mapping[str, Mapping[str, int]],
         models: Mapping[str, Mapping[str, Any]],
     ) -> dict[str, int]:
-        """Bytes of memory by part while models and baselines are measured, in turns."""
+        """Return the bytes of memory by part while models and baselines are evaluated, one after another."""
         if not self.recipe.evaluate:
             return {}
         held = [*shapes.values(), *(shape for _, shape in self._asked(models))]
@@ -449,7 +449,7 @@ class _Planner:
         return {"libraries": libraries, "earlier steps": LEFT_BYTES, **most}
 
     def _writing(self, models: Mapping[str, Mapping[str, Any]]) -> Iterator[Prediction]:
-        """Of data that models write, where it is stated how many prompts there are at the most."""
+        """Yield predictions for data that models write, if the maximum number of prompts is known."""
         for name, config in self.recipe.data.items():
             writing = config.writing()
             if writing and (shape := self._shape(writing.model, models)):
@@ -458,7 +458,7 @@ class _Planner:
                 yield Prediction(name, (low * seconds, high * seconds))
 
     def _shares(self, seconds: float) -> dict[str, float]:
-        """Seconds of training for each model; a variant takes about as many as the first."""
+        """Return the training seconds of each model. A variant takes about as long as the first."""
         firsts = {name: self.configs[config.same_operations_as or name] for name, config in self.configs.items()}
         weights = {name: 1.0 if first.base is None else TUNING_WEIGHT for name, first in firsts.items()}
         return {name: seconds * weight / sum(weights.values()) for name, weight in weights.items()}
@@ -481,12 +481,12 @@ class _Planner:
         return _filled(self.configs[name], {"steps": 1, **models[name]})
 
     def _chain(self, name: str) -> list[str]:
-        """The model and what it begins with, first to last."""
+        """Return the model and its bases, the first base first."""
         base = self.configs[name].base if name in self.configs else None
         return [*(self._chain(base) if base else []), name]
 
     def _shape(self, name: str, models: Mapping[str, Mapping[str, Any]]) -> Shape | None:
-        """What is trained; None if it begins with a model that counts nothing of itself."""
+        """Return the shape of the trained model. None if its first base has no counted shape."""
         shape: Shape | None = None
         for number, each in enumerate(self._chain(name)):
             if each not in self.configs:
@@ -505,7 +505,7 @@ class _Planner:
         return digest_text(canonical_json([settings, shape.parts, beside]))[:16]
 
     def _rates(self, shapes: Mapping[str, Shape], models: dict[str, dict[str, Any]], measure: bool) -> dict[str, Rate]:
-        """From earlier trainings of the store if there are any, else rehearsed if allowed, else counted."""
+        """Return rates from earlier trainings in the store, or else from a rehearsal if allowed, or else counted."""
         rates: dict[str, Rate] = {}
         threads: int | None = None
         for name, shape in shapes.items():
@@ -563,7 +563,7 @@ class _Planner:
                 )
 
     def _own_runs(self, wanted: str) -> list[dict[str, Any]]:
-        """What finished trainings of a class have measured of themselves, in the last build of each recipe."""
+        """Return the measurements of finished trainings of a class, from the last build of each recipe."""
         store, found = Store(self.store), []
         for _, record in store.builds.readable():
             plan = record.plan or {}
@@ -581,7 +581,7 @@ class _Planner:
 
 
 def _require_divisible(name: str, shape: Shape, parts: int) -> None:
-    """Raise UsageError for a decoder whose blocks do not go evenly into so many parts."""
+    """Raise UsageError for a decoder whose blocks cannot be divided evenly into this number of parts."""
     try:
         if isinstance(shape, DecoderConfig):
             shape.in_parts(parts)
@@ -590,43 +590,43 @@ def _require_divisible(name: str, shape: Shape, parts: int) -> None:
 
 
 def _filled(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
-    """The config with each `auto` that has a value replaced by it."""
+    """Return the config with each `auto` replaced by its value, if it has one."""
     return config.model_copy(update={name: value for name, value in values.items() if getattr(config, name) == "auto"})
 
 
 def _with_judges(config: TrainConfig, parameters: Mapping[str, int]) -> TrainConfig:
-    """The config with the size of the models that judge its answers, as far as it is known."""
+    """Return the config with the sizes of the models that judge its answers, where they are known."""
     sizes = sum(parameters.get(judge, 0) for judge in set(config.judges))
     return config.model_copy(update={"judge_parameters": sizes}) if sizes else config
 
 
 def _affordable(rate: Rate, config: TrainConfig, seconds: float, *, first: bool) -> int:
-    """The most steps that end within so many seconds, and at least a few."""
+    """Return the largest number of steps that end within these seconds, but at least the minimum."""
     counts = range(LEAST_STEPS, 10**9)
     fits = bisect_right(counts, seconds, key=lambda count: sum(rate.parts(config, count, first=first).values()))
     return counts[max(0, fits - 1)]
 
 
 def _measured_memory(counted: Mapping[str, int], peak: int) -> dict[str, int]:
-    """The measured peak, divided as counted; what the count does not explain is the libraries' and the allocator's."""
+    """Return the measured peak divided into the counted parts. Libraries and allocator get the unexplained rest."""
     parts = {part: count for part, count in counted.items() if part not in ("libraries", "gaps")}
     explained = sum(parts.values()) - parts.get("data rows", 0)
     return {MEASURED: max(0, int(MARGIN * peak) - explained), **parts}
 
 
 def _hidden_size(flops: float) -> int:
-    """Width for a budget of floating-point operations, a multiple of 64.
+    """Return the width for a budget of floating-point operations, a multiple of 64.
 
-    Parameters that train best grow as the square root of operations (Hoffmann et al. 2022, approach 2), and as the cube
-    of the width when depth grows with it; our own runs put 256 at 4e13, with three layers: six after 163 s on two
-    cores had 1.205 validation bits per byte, four after 164 s 1.151, three after 190 s 1.108.
+    The best number of parameters grows as the square root of operations (Hoffmann et al. 2022, approach 2). It grows as
+    the cube of the width if depth grows too. In our own runs, 256 with three layers is best at 4e13 operations. On two
+    cores, validation bits per byte were 1.205 (six layers, 163 s), 1.151 (four, 164 s) and 1.108 (three, 190 s).
     """
     width: float = 256 * (flops / 4e13) ** (1 / 6)
     return max(64, round(width / 64) * 64)
 
 
 def _bits_per_byte(flops: float) -> tuple[float, float] | None:
-    """A coarse range around our own runs, straight in the logarithm of operations; None outside of them."""
+    """Return a coarse range from our own runs, linear in the logarithm of operations. None outside their range."""
     if not RUNS[0][0] / 2 <= flops <= RUNS[-1][0] * 2:
         return None
     points = [(math.log(operations), bits) for operations, bits in RUNS]
@@ -639,7 +639,7 @@ def _bits_per_byte(flops: float) -> tuple[float, float] | None:
 
 
 def _blocks(shape: Shape) -> int:
-    """Count the blocks that a token of a micro-batch may pass; 0 where the family does not tell."""
+    """Return the number of blocks that a token of a micro-batch can pass. 0 if the family does not state it."""
     return (1 + isinstance(shape, EncoderDecoderConfig)) * getattr(shape, "num_layers", 0)
 
 

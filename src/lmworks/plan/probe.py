@@ -25,51 +25,51 @@ FLOPS_PER_CORE = {"float32": 90e9, "bfloat16": 200e9}
 """Peak of one server core with AVX-512 (Zen 4, measured on 4096-cubed products)."""
 
 EFFICIENCY = 0.55
-"""Share of that peak which a whole training step of a small model reaches."""
+"""Share of this peak that a whole training step of a small model reaches."""
 
 ACCELERATOR_EFFICIENCY = 0.3
-"""Of an accelerator's product: the least that published runs of large models reach. Not measured of small ones."""
+"""Share of an accelerator's product rate: the lowest in published runs of large models. Not measured for small ones."""
 
 BLOCK_SECONDS, ENDS = 0.008, 0.75
-"""Of all operations that a micro-batch takes in a block, forward and backward, beside products: small ones take as long
-as it takes to begin them. And how many blocks the rest of a model counts as. Set on decoders of one to four blocks."""
+"""Seconds of all operations except products per block and micro-batch, because small operations take as long as their
+launch. Then the number of blocks that the rest of a model counts as. Set on decoders of one to four blocks."""
 
 COMPILED_SHARE = 0.3
-"""Share of those seconds that is left where a compiler joins operations. Assumed."""
+"""Share of `BLOCK_SECONDS` that remains if a compiler joins operations. Assumed, not measured."""
 
 NARROW_SHARE = 0.5
-"""Of bfloat16's speed in products, which is reached where no compiler joins them with what is computed in float32."""
+"""Share of bfloat16's speed in products without a compiler, which would join them with float32 operations."""
 
 COMPILE_SECONDS = 20.0
-"""Before the first step, when nothing that the compiler makes is there yet."""
+"""Seconds to compile before the first step, if the compiler's cache is empty."""
 
 VALIDATION_SHARE = 0.5
-"""Time of a token that is only measured beside that of one that is learned from."""
+"""Time per token in validation relative to the time per token in training."""
 
 WRITING_SHARE = {"float32": 0.8, "bfloat16": 0.4}
-"""Speed of writing beside that of reading, on a processor: 134.5 million parameters wrote 141 tokens a second on a core
-in float32 and 145 in bfloat16 (Zen 4), 32 and 24 answers of some 140 tokens with their prompts together."""
+"""Speed of writing relative to reading, on a processor. A model of 134.5 million parameters wrote 141 tokens per second
+in float32 and 145 in bfloat16 on a Zen 4 core (32 and 24 answers at once, of about 140 tokens with their prompts)."""
 
 BESIDE_FLOPS = 2e7
-"""What a token costs beside products, in operations of them: of a small model at most twice as much as those. One of
-4.3 million parameters read 8,600 tokens a second and wrote 3,800 (two cores, Zen 4), a third of what products allow."""
+"""Cost of a token except products, in operations of products. In a small model it is at most twice their cost. A model
+of 4.3 million parameters read 8,600 and wrote 3,800 tokens per second (two Zen 4 cores), a third of products' speed."""
 
 LAUNCHING_SECONDS = 3e-4
-"""Of the kernels of a block, on an accelerator, by which a step of writing is bound: thirty of 10 µs. Not measured."""
+"""Seconds to launch the kernels of a block on an accelerator, which limit generation: thirty of 10 µs. Not measured."""
 
 SECONDS, MOST_STEPS = 3.0, 200
-"""Of steady training: dozens of steps, whose median is steady to a few per cent."""
+"""Maximum seconds and steps of steady training in a rehearsal. The median of dozens of steps is stable to a few %."""
 
 TIMEOUT_SECONDS = 90
 """Longest time of each of a model's two rehearsals. On a quiet machine one takes 5 to 30 s. On a busy one what it finds
 is not worth a longer wait."""
 
 STATED = {"learning_rate", "steps"}
-"""Kept in a rehearsal: they may have to be stated."""
+"""Fields that a rehearsal keeps, because some configs require them."""
 
 
 def peak_of(run: Run) -> int:
-    """The most memory that a step held where it computed, as its manifest tells: of a device's own, if it has any."""
+    """Return a step's peak memory from its manifest: of the device if it has its own memory, else of the process."""
     return int(run.measured.get("device_memory_bytes", run.peak_memory_bytes))
 
 
@@ -87,22 +87,22 @@ class Speed:
 
 @dataclass(frozen=True)
 class Rate:
-    """Seconds of each part of one model's training, the memory of its process, and how that is known."""
+    """Seconds of each part of a model's training, the memory of its process, and the source of these values."""
 
     source: Literal["counted", "rehearsed", "own runs"]
     tokens_per_second: float
     loading_seconds: float
-    """Of libraries, by the first training in a process."""
+    """Seconds to load libraries, in the first training of a process."""
     begin_seconds: float
-    """Making the model, saving it."""
+    """Seconds to make the model and to save it."""
     first_step_seconds: float
     first_validation_seconds: float
-    """What is measured and not learned from is compiled anew."""
+    """Seconds of the first validation. Code for validation is compiled separately from code for training."""
     validation_seconds: float
     checkpoint_seconds: float
     sample_seconds: float
     peak_memory_bytes: int = 0
-    """0: not measured."""
+    """Peak memory in bytes. 0 if it was not measured."""
 
     def parts(self, config: TrainConfig, steps: int, *, first: bool) -> dict[str, float]:
         """Seconds of a training of `steps` steps, by part; whether it is the `first` that loads the libraries."""
@@ -168,14 +168,14 @@ def counted_rate(config: TrainConfig, flops_per_token: int, speed: Speed, num_la
 
 
 def reading_seconds(tokens: int, shape: Shape, data_type: str, machine: Machine) -> float:
-    """Of texts that are read many together, from operations alone."""
+    """Return the seconds to read texts in large batches, from operations alone."""
     flops = shape.training_flops_per_token(0) / 3
     known = data_type if machine.bfloat16 else "float32"  # emulated, it is no faster
     return tokens * (flops + min(2 * flops, BESIDE_FLOPS)) / _training_rate(machine, known)
 
 
 def writing_seconds(tokens: int, shape: Shape, data_type: str, machine: Machine) -> float:
-    """Of answers that are drawn many together, from operations alone; reading the prompts is left out."""
+    """Return the seconds to generate answers in large batches, from operations alone, without reading prompts."""
     seconds = reading_seconds(tokens, shape, data_type, machine)
     if machine.product_rates:
         return seconds + tokens / MAX_ROWS * shape.num_layers * LAUNCHING_SECONDS

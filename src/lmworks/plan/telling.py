@@ -20,13 +20,13 @@ from lmworks.recipe.schema import SECONDS_BETWEEN_REQUESTS
 RUNS_ON = {"measured": "yes", "expected": "untried", "no": "no"}
 """Whether lmworks trains and answers on a device: it runs where torch finds a processor, CUDA or ROCm."""
 TOLERATED = 1.25
-"""Times by which the size of a published shape may miss the one asked for without a word."""
+"""Ratio of a published shape's size to the requested size up to which the forecast does not mention the difference."""
 LEAST_TOKENS_A_PARAMETER = 10.0
 """Half of Hoffmann's 20: sizes are rounded to published shapes, which lie up to twice apart."""
 MEASURED_PASSAGES = 240_000.0
-"""The most in which a search was timed."""
+"""Largest number of passages in which a search was timed."""
 MARK = "*"
-"""Beside a fact more than a year old."""
+"""Mark beside a fact that is more than a year old."""
 
 
 CONSTANTS = {
@@ -35,7 +35,7 @@ CONSTANTS = {
     CLOUD: ("cloud_extra_share",),
     OWN: ("pue", "usd_per_kwh"),
 }
-"""That a cost at a place rests on, besides prices."""
+"""Constants on which the cost at a place depends, in addition to prices."""
 
 
 def in_short(told: Forecast, width: int, recipe: str, today: datetime.date) -> str:
@@ -128,7 +128,7 @@ def _time(told: Forecast) -> str:
 
 
 def doubts(told: Forecast) -> Iterator[str]:
-    """What could make the verdict wrong, the heaviest first."""
+    """Yield what could make the verdict wrong, the most important first."""
     needs, verdict, year = told.needs, told.verdict, told.year
     if year and not verdict.fits:
         smaller = "ask less of it" if year is told.baseline else "take a smaller model (`parameters`)"
@@ -427,7 +427,7 @@ def _owning(told: Forecast, width: int) -> Iterator[str]:
 
 
 def _premises(told: Forecast) -> Iterator[str]:
-    """What to have ready where machines are one's own."""
+    """Yield what you need in addition if the machines are your own."""
     if told.verdict.place != OWN or not told.machine or told.year is told.baseline:
         return
     machine, number = told.machine, told.months[11].machines
@@ -497,7 +497,7 @@ def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
 
 
 def short(value: float) -> str:
-    """Three digits: 6.7G, 12.5M, 430, 0.02."""
+    """Return a number with three digits: 6.7G, 12.5M, 430, 0.02."""
     for size, sign in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g}{sign}"

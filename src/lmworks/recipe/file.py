@@ -1,4 +1,4 @@
-"""Reading a recipe file, and saying what is wrong with it.
+"""Reader of recipe files. Its errors say what is wrong in a file, and where.
 
 `yaml.py` keeps the line of every value, so that an error names file, line and field. `graph/kinds.py` hands in the
 steps' config classes as `StepClasses`.
@@ -44,9 +44,9 @@ def load_recipe(
 ) -> Recipe:
     """Read, override and check a recipe.
 
-    What does not fit together is told of all steps, or of those that `until` is made from. `settings` are `a.b=value`
-    texts from the command line; `pretrain.steps=60` is short for `models.pretrain.steps=60`. None changes gates; if
-    not `gated`, the recipe is read without them, to ask of models what it asks.
+    Check whether all steps fit together, or only `until` and the steps that it is made from. `settings` are `a.b=value`
+    texts from the command line, and `pretrain.steps=60` is short for `models.pretrain.steps=60`. No setting may change
+    a gate. If `gated` is false, leave all gates out of the recipe.
     Raises `RecipeError` naming file, line and field of every fault.
     """
     try:
@@ -67,7 +67,7 @@ def load_recipe(
         _override(tree, setting)
         if _gates(tree) != written:
             raise RecipeError(
-                f"--set {setting}: changes a gate; everybody who is responsible reads gates in the recipe\n"
+                f"--set {setting}: changes a gate, but all who are responsible must see gates in the recipe\n"
                 f"Change `gates` in {path}"
             )
     expand_variants(tree, str(path))
@@ -136,7 +136,7 @@ def _override(tree: Tree, setting: str) -> None:
         elif isinstance(place, list) and isinstance(step, int) and step < len(place):
             place = place[step]
         else:
-            raise RecipeError(f"--set {setting}: {'.'.join(keys[: index + 1])} cannot be reached in this recipe")
+            raise RecipeError(f"--set {setting}: the recipe has no field {'.'.join(keys[: index + 1])}")
     if not isinstance(place, dict):
         raise RecipeError(f"--set {setting}: {'.'.join(keys[:-1])} is {_kind(place)}, not a set of fields")
     place[keys[-1]] = read_yaml(text, f"--set {setting}").value
@@ -147,7 +147,7 @@ def _override(tree: Tree, setting: str) -> None:
 
 def _faults(error: ValidationError, tree: Tree, name: str, schema: type[Recipe]) -> Iterator[str]:
     values: dict[tuple[Location, str], list[str]] = {}
-    """By place and what was found there, what each kind of value that may stand there asks for."""
+    """Expected values, by the place and the value found there. A place with several types expects several."""
     for fault in error.errors():
         location = _in_tree(fault["loc"], tree.value)
         where = ".".join(str(part) for part in location) or "recipe"
@@ -205,7 +205,7 @@ def _in_tree(location: Sequence[str | int], value: Any, *, whole: bool = True) -
 
 
 def _class_at(annotation: Any, location: Sequence[str | int], value: Any) -> type[BaseModel] | None:
-    """The config class that a fault's location lies in: follows fields, list items, map values and chosen kinds."""
+    """Return the config class at a fault's location. Follow fields, list items, map values and chosen kinds."""
     choices = list(_choices(annotation))
     for mark in (mark for item in choices for mark in getattr(item, "__metadata__", ())):
         if isinstance(mark, Chosen) and isinstance(value, dict):
@@ -231,7 +231,7 @@ def _class_at(annotation: Any, location: Sequence[str | int], value: Any) -> typ
 
 
 def _choices(annotation: Any) -> Iterator[Any]:
-    """Yield an annotation, and all that it wraps or offers."""
+    """Yield an annotation, then the annotations inside `Annotated` and the members of unions."""
     yield annotation
     origin, inside = get_origin(annotation), get_args(annotation)
     for each in inside[:1] if origin is Annotated else inside if origin in (Union, UnionType) else ():
@@ -265,9 +265,9 @@ def _short(value: object) -> str:
 
 
 BASES = (
-    "A base is `scratch`, a model that stands before in the file, or a published one, which is a model of its own: "
+    "A base is `scratch`, a model written earlier in the file, or a published model. Write a published one as its own: "
     "`base: {objective: pretrained, path: FOLDER, licence: Apache-2.0}` and `from: base`, where `path` is a folder of "
-    "Hugging Face's form (`lmworks models get ORG/NAME` gets one), a .gguf file or a name that `lmworks models` lists"
+    "Hugging Face's format (`lmworks models get ORG/NAME` gets one), a .gguf file or a name that `lmworks models` lists"
 )
 
 
@@ -287,7 +287,7 @@ def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
 
 
 def _is_wanted(location: Location, recipe: Recipe, until: str | None) -> bool:
-    """Return whether a place in a recipe matters to work that ends at a step."""
+    """Return whether a place in a recipe matters to a build that ends at the step `until`."""
     if until is None or until.startswith("evaluate"):
         return True
     configs = {name: config for _, name, config in _steps(recipe) if name}
@@ -300,7 +300,7 @@ def _is_wanted(location: Location, recipe: Recipe, until: str | None) -> bool:
 
 
 def _steps(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:
-    """Yield every config that may refer to steps, with the name it is referred to by, in the order of building."""
+    """Yield every config that may refer to steps, with its place in the file and its name, in the order of building."""
     yield from steps_in_order(recipe)
     if recipe.evaluate:
         yield ("evaluate",), "", recipe.evaluate

@@ -1,9 +1,9 @@
-"""Fields whose value names a kind of the registry, alone or as the `kind` of a config.
+"""Fields that name a kind of the registry: as their value, or as the `kind` of the config in them.
 
     sources: list[Annotated[SourceConfig, Chosen(SOURCES)]]      # {kind: files, path: …}
     format: Annotated[str, Named(PARSERS)] | None                 # csv
 
-A package is imported only when one of its kinds is named, so that one that is broken stops no other recipe.
+A package is imported only when a recipe names one of its kinds. A broken package does not affect other recipes.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Chosen:
     kinds: Kinds[Any]
     key: str = "kind"
     config_of: Callable[[Any], ConfigClass] = lambda kind: kind
-    """The config class of a kind; itself, of groups of config classes."""
+    """Function that returns the config class of a kind. In a group of config classes, this is the kind itself."""
     refuse: Callable[[ConfigClass], str | None] = lambda config: None
-    """Why a class of the group does not belong here, in words; None if it does."""
+    """Function that says why a class of the group is not allowed here, or returns None if it is allowed."""
     more: Mapping[str, ConfigClass] = field(default_factory=dict)
-    """Classes that stand here beside those of the group."""
+    """Classes that are allowed here in addition to those of the group, by name."""
 
     def names(self) -> list[str]:
         """Return the names allowed here: built-in kinds that fit, and all kinds that packages add."""
@@ -42,14 +42,14 @@ class Chosen:
         return [*(name for name in self.kinds if name in here or name not in built_in), *self.more]
 
     def classes(self) -> Iterator[tuple[str, ConfigClass]]:
-        """Yield every class that can be had, by its name."""
+        """Yield the name and class of every kind that is allowed here and can be loaded."""
         for name, kind in self.kinds.loadable():
             if self.refuse(config := self.config_of(kind)) is None:
                 yield name, config
         yield from self.more.items()
 
     def config(self, name: Any) -> ConfigClass:
-        """Return the class of a name. Raises what pydantic takes as a fault of the value."""
+        """Return the class of a name. Raises an error that pydantic reports as a fault of the value."""
         if isinstance(name, str) and name in self.more:
             return self.more[name]
         if not isinstance(name, str) or name not in self.kinds:
@@ -92,7 +92,7 @@ class Named:
 
     kinds: Kinds[Any]
     also: tuple[str, ...] = ()
-    """Words that name no kind and have a meaning of their own."""
+    """Words that are also allowed, although they do not name a kind."""
 
     def _validate(self, value: str) -> str:
         if value not in self.also:
@@ -110,7 +110,7 @@ class Named:
 
 
 def plugins_of(config: BaseModel) -> set[Plugin]:
-    """The packages that a config uses: its class comes from them, or kinds that it names, or configs inside it."""
+    """Return the packages that provide a config's class, the kinds that it names, or the configs inside it."""
     found = plugins_behind([type(config)])
     for name, info in type(config).model_fields.items():
         found |= _inside(getattr(config, name), [*_markers(info.annotation), *info.metadata])
@@ -127,6 +127,6 @@ def _inside(value: Any, markers: list[Any]) -> set[Plugin]:
 
 
 def _markers(annotation: Any) -> list[Any]:
-    """Return all marks of an annotation and of its inner annotations."""
+    """Return the metadata of an annotation and of the annotations inside it."""
     inside = [mark for choice in get_args(annotation) for mark in _markers(choice)]
     return [*getattr(annotation, "__metadata__", ()), *inside]

@@ -1,7 +1,7 @@
-"""Regular expressions that users and foreign files state, matched in linear time by RE2.
+"""Regular expressions from users and from other people's files, matched in linear time by RE2.
 
-Python's own matcher may go back over a text exponentially often, as `(\\w+\\s?)+\\.` makes it. RE2 never does, and so
-has no look-around and no backreferences. RE2 is given Python's meaning of `\\w`, `\\d`, `\\s` and `$`.
+Python's own matcher can take exponential time, for example with `(\\w+\\s?)+\\.`. RE2 never does. For this reason it
+has no look-around and no backreferences. `\\w`, `\\d`, `\\s` and `$` keep their meaning in Python.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 LONGEST_SEARCHED = 2**16
-"""Characters, the last of a text, in which a last match is looked for: each match may look at all that follows."""
+"""Number of characters at the end of a text that are searched for the last match. Each match may read all the rest."""
 MEMORY = 2**26
-"""Bytes that RE2 may take for a pattern, eight times its default: classes of all letters are long."""
+"""Maximum bytes that RE2 may use for a pattern. It is eight times the default, as classes of all letters are long."""
 
 _PART = re.compile(r"\\.|\[\^?\]?|\]|\$|\{,", re.DOTALL)
 _BY_LINES = re.compile(r"\(\?[a-zA-Z]*m")
@@ -28,25 +28,25 @@ _BORDERS = r"borders of words in every script, `\b` and `\B`; write `(?:^|\W)` b
 
 
 class Pattern:
-    """A regular expression of RE2. Raises ValueError, with what to write instead, for one that RE2 does not read."""
+    """Regular expression of RE2. Raises ValueError, saying what to write instead, if RE2 cannot read the expression."""
 
     def __init__(self, pattern: str) -> None:
         self._whole, self._part = _compiled(pattern, True), _compiled(pattern, False)
 
     def matches(self, text: str) -> bool:
-        """Return whether it matches the whole text; `.` is any character, ends of lines too."""
+        """Return whether the pattern matches the whole text. `.` matches any character, also the end of a line."""
         return self._whole.fullmatch(text) is not None
 
     def begins(self, text: str) -> bool:
-        """Return whether it matches at the beginning of a text."""
+        """Return whether the pattern matches at the beginning of a text."""
         return self._part.match(text) is not None
 
     def is_in(self, text: str) -> bool:
-        """Return whether it matches anywhere in a text."""
+        """Return whether the pattern matches anywhere in a text."""
         return self._part.search(text) is not None
 
     def last_found(self, text: str) -> str | None:
-        """Return what its first group, or without groups all of it, matches last; None if that is nothing."""
+        """Return the text of the last match, or of its first group if the pattern has groups. None without a match."""
         last = None
         for last in self._part.finditer(text[-LONGEST_SEARCHED:]):  # noqa: B007 - the last one is wanted
             pass
@@ -55,7 +55,7 @@ class Pattern:
 
 
 def checked_pattern(pattern: str) -> str:
-    """Return the pattern, if it is one."""
+    """Return the pattern if RE2 can read it. Raises ValueError otherwise."""
     Pattern(pattern)
     return pattern
 
@@ -76,11 +76,11 @@ def _compiled(pattern: str, whole: bool) -> Any:
         raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
     except re2.error as error:
         problem = error.args[0].decode(errors="replace").split(":")[0]  # the rest is the pattern as RE2 was given it
-        raise ValueError(f"{pattern!r} is not a regular expression of RE2 ({problem}); it has no {_LACKING}") from None
+        raise ValueError(f"{pattern!r} is not a regular expression of RE2 ({problem}). RE2 has no {_LACKING}") from None
 
 
 def _for_re2(pattern: str, whole: bool) -> str:
-    """Return a pattern with classes of every script, in which `$` also precedes a last end of a line, as in Python."""
+    """Return the pattern for RE2. Classes cover every script and `$` matches before a final newline, as in Python."""
     by_lines, inside = _BY_LINES.search(pattern), False
 
     def meant(found: re.Match[str]) -> str:
@@ -102,7 +102,7 @@ def _for_re2(pattern: str, whole: bool) -> str:
 
 @cache
 def _members(sign: str) -> str:
-    """Return all characters that Python's `re` takes for `\\w` or another class, as ranges for RE2."""
+    """Return all characters that Python's `re` includes in `\\w` or another class, as ranges for RE2."""
     every = "".join(map(chr, range(sys.maxunicode + 1)))
     ranges = (found.span() for found in re.finditer(rf"\{sign}+", every))
     return "".join(rf"\x{{{start:x}}}-\x{{{end - 1:x}}}" for start, end in ranges)

@@ -1,4 +1,4 @@
-"""Which steps a config names, which models a model began with, and the order of building that follows."""
+"""References between steps: the steps that a config names, the bases of a model, and the order of building."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Models = Mapping[str, StepConfig]
 
 
 def bases(name: str, models: Models) -> Iterator[str]:
-    """Yield the models that a model began with, from the nearest on."""
+    """Yield the base of a model, then the base of this base, and so on."""
     while base := getattr(models.get(name), "base", None):
         yield base
         name = base
 
 
 def first_of(name: str, models: Models) -> str:
-    """Return the model that the line of a model began with, which may be itself."""
+    """Return the last of a model's bases, which has no base itself. A model without a base is returned."""
     return [name, *bases(name, models)][-1]
 
 
 def room_of(name: str, models: Models) -> int | None:
-    """Return how many tokens a model of the recipe reads at most; it follows from the first model of its line."""
+    """Return how many tokens a model of the recipe reads at most, as its first base states. None if unknown."""
     try:
         return getattr(models.get(first_of(name, models)), "context_length", None)
     except LmworksError:  # or where a package is missing that reads it
@@ -36,7 +36,7 @@ def room_of(name: str, models: Models) -> int | None:
 
 
 def family_of(config: StepConfig | None) -> str | None:
-    """Return the family of a model; None where nobody knows."""
+    """Return the family of a model. None if the family is unknown."""
     try:
         return getattr(config, "family", None)
     except LmworksError:  # of a damaged file, which is told where it is read
@@ -44,12 +44,12 @@ def family_of(config: StepConfig | None) -> str | None:
 
 
 def of_families(families: Sequence[str], named: Sequence[str], models: Models) -> list[str]:
-    """Return those of the models named that are of some families, or of one that nobody knows."""
+    """Return the models of `named` whose family is in `families` or unknown."""
     return [name for name in named if family_of(models.get(name)) in (None, *families)]
 
 
 def with_files(recipe: Recipe, folder: Path) -> Recipe:
-    """Return a recipe whose tokenizer and models know their files, where these are there."""
+    """Return the recipe with its tokenizer and models resolved. A config stays as it is if its files are missing."""
 
     def known(config: StepConfig) -> StepConfig:
         try:
@@ -62,7 +62,7 @@ def with_files(recipe: Recipe, folder: Path) -> Recipe:
 
 
 def data_of_models(recipe: Recipe) -> dict[str, StepConfig]:
-    """Data steps that read a model, or what such a step has made."""
+    """Return the data steps that read a model, or the output of another such step."""
     found: dict[str, StepConfig] = {}
     for name, config in recipe.data.items():
         if _steps_named(config) & (recipe.models.keys() | found.keys()):
@@ -71,9 +71,9 @@ def data_of_models(recipe: Recipe) -> dict[str, StepConfig]:
 
 
 def steps_in_order(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:
-    """Data, tokenizer and models, each with its place in the file and its name, in the order of building.
+    """Yield data steps, tokenizer and models, each with its place in the file and its name, in the order of building.
 
-    It is that of the file, but for data that models make: they come as soon as all that they read is there.
+    This is the order of the file, except for data steps that read a model. Such a step follows the last of its inputs.
     """
     waiting, there = data_of_models(recipe), set[str]()
     for name, config in recipe.data.items():
@@ -99,8 +99,8 @@ def _steps_named(config: StepConfig) -> set[str]:
 def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]]:
     """Yield the fields of a config that name earlier steps, with what they name.
 
-    A field that holds configs, by name or in a list, is one of them if those name steps: its references are theirs, in
-    order.
+    A field that holds configs, in a mapping or a list, is also yielded if these configs name steps. It names all of
+    their steps, in order.
     """
     for key, info in type(config).model_fields.items():
         value = getattr(config, key)
@@ -111,7 +111,7 @@ def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]
 
 
 def named_steps(value: object, location: Location) -> Iterator[tuple[Location, str]]:
-    """Yield every reference in a config, or in configs by name or in a list, with its place in the file."""
+    """Yield every reference in a config, or in a mapping or list of configs, with its place in the file."""
     if isinstance(value, dict | list):
         for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from named_steps(inner, (*location, name))

@@ -29,14 +29,14 @@ Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_/-]*(
 """The name of an earlier step ("clean"), or of one part of its output ("split.train")."""
 
 Device = Annotated[str, StringConstraints(pattern=r"^[a-z]+(:[0-9]+)?$")]
-"""Device name: `auto`, `cpu`, or another name that torch knows, such as `cuda` or `cuda:1`."""
+"""Device name: `auto`, `cpu`, or another name that torch accepts, such as `cuda` or `cuda:1`."""
 
 PLACED = ("data", "models")
 """Recipe sections with steps that compute on a device. Tasks compute on a device too."""
 
 Location = tuple[str | int, ...]
 Expected = Mapping[str, Sequence[str]]
-"""Field → families of models (`model/config.py`)."""
+"""Model families (`model/config.py`) that are allowed in each field that names a model."""
 
 
 class Effect(Flag):
@@ -58,7 +58,7 @@ class Effect(Flag):
 
 @dataclass(frozen=True)
 class Writing:
-    """Most text that a step lets a model of the recipe write."""
+    """Largest amount of text that a step can have a model of the recipe write."""
 
     model: str
     tokens: int
@@ -87,7 +87,7 @@ class StepConfig(BaseModel):
 
     @classmethod
     def require_whole(cls) -> None:
-        """Raise TypeError for a class that lacks what its steps need."""
+        """Raise TypeError if this class lacks a declaration that its steps need."""
         effects(cls)
 
     def output_parts(self) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ class StepConfig(BaseModel):
         return 1.0
 
     def writing(self) -> Writing | None:
-        """Return the most text that a model has to write. `plan` estimates the time from it."""
+        """Return the largest amount of text that a model must write here. `plan` estimates the time from it."""
         return None
 
 
@@ -189,8 +189,8 @@ class PlanConfig(StepConfig):
 
 
 PASSAGES_SHOWN = 3
-"""Passages put before a question. On SQuAD 0.947 of the answers are in the first three passages and 0.972 in the first
-five. A passage takes about 200 tokens."""
+"""Number of passages put before a question. On SQuAD, the first three passages hold 94.7 % of the answers, and the
+first five 97.2 %. A passage takes about 200 tokens."""
 
 NOT_FOUND = "The documents hold no answer to this."
 
@@ -218,7 +218,7 @@ class ServeConfig(StepConfig):
         "cited. Without this field the model answers without passages.",
     )
     passages_shown: int = Field(
-        PASSAGES_SHOWN, ge=1, le=50, description="Most passages before a question. A short context holds fewer."
+        PASSAGES_SHOWN, ge=1, le=50, description="Maximum passages before a question. A short context holds fewer."
     )
     not_found: str = Field(
         NOT_FOUND,
@@ -251,7 +251,7 @@ class RewordedConfig(StepConfig):
         0.8,
         gt=0,
         le=1,
-        description="Least cosine similarity of a listed pair. With all-MiniLM-L6-v2, 0.8 lists most paraphrases and "
+        description="Minimum cosine similarity of a listed pair. With all-MiniLM-L6-v2, 0.8 lists most paraphrases and "
         "few other texts. Another encoder needs its own value.",
     )
     tokens: int = Field(256, ge=8, description="Tokens embedded per text. all-MiniLM-L6-v2 was trained on 256.")
@@ -270,10 +270,10 @@ class GateConfig(StepConfig):
     )
     metric: str | None = Field(None, description="Name of the figure. The default is the first figure of the task.")
     at_least: float | None = Field(
-        None, allow_inf_nan=False, description="Least value of the lower end of the 95 % interval."
+        None, allow_inf_nan=False, description="Smallest allowed value of the lower end of the 95 % interval."
     )
     at_most: float | None = Field(
-        None, allow_inf_nan=False, description="Largest value of the upper end of the 95 % interval."
+        None, allow_inf_nan=False, description="Largest allowed value of the upper end of the 95 % interval."
     )
     not_worse_than: str | None = Field(
         None, description="Model or baseline to compare with, such as the model released now."
@@ -440,7 +440,7 @@ class NeedsConfig(StepConfig):
         "some", description="Control over weights, versions and behaviour. `low` accepts any supplier's model."
     )
     update: Literal["yearly", "quarterly", "monthly", "weekly", "daily"] = Field(
-        "quarterly", description="How often knowledge changes. `plan` counts as many training runs."
+        "quarterly", description="How often knowledge changes. `plan` counts one training run per change."
     )
     expertise: Literal["none", "some", "team"] = Field(
         "some", description="Experience with training. `some` means one engineer who has tuned a model."

@@ -1,7 +1,7 @@
-"""Several approaches to one model, side by side: `variants` of a model, written out as models of their own.
+"""Variants of a model, to compare several approaches. Each variant is replaced by a model of its own.
 
-`own: {…, variants: {full: {from: base}, scratch: {from: scratch}}}` means models `own-full` and `own-scratch`: the
-fields of `own`, with those of the variant over them. The first trains for `steps`, the others for as many operations.
+`own: {…, variants: {full: {from: base}, scratch: {from: scratch}}}` means models `own-full` and `own-scratch`. A
+variant's fields override those of `own`. The first trains for `steps`, the others for the same number of operations.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def place_of_variant(recipe: Mapping[str, Any], model: str) -> list[str] | None:
 
 
 def expand_variants(tree: Tree, name: str) -> None:
-    """Write out the variants of each model, where it stands and where `evaluate` names it; lines stay what they were.
+    """Replace each model that has variants by these variants, also in `evaluate`. Values keep their lines in the file.
 
-    Raises `RecipeError` naming file, line and field of what cannot be a variant.
+    Raises `RecipeError` naming file, line and field of an invalid variant.
     """
     models = tree.value.get("models")
     if not isinstance(models, dict):
@@ -42,7 +42,7 @@ def expand_variants(tree: Tree, name: str) -> None:
         variants = fields["variants"]
         if not isinstance(variants, dict) or len(variants) < 2 or not all(map(_is_fields, variants.values())):
             raise _fault(
-                tree, name, (*here, "variants"), "expected two or more by name, each with the fields that differ"
+                tree, name, (*here, "variants"), "expected two or more names, each with the fields that differ"
             )
         shared = {key: value for key, value in fields.items() if key != "variants"}
         groups[group] = [f"{group}-{variant}" for variant in variants]
@@ -55,7 +55,7 @@ def expand_variants(tree: Tree, name: str) -> None:
             first = groups[group][0]
             if model != first:
                 if "steps" in own:
-                    what = f"follow from those of {first}, at equal operations; state them there alone"
+                    what = f"computed from the steps of {first}, for equal operations; state `steps` only there"
                     raise _fault(tree, name, (*there, "steps"), what)
                 own = {"same_operations_as": first, "steps": "auto", **own}
             written[model] = _over(tree, shared, own, here, there, ("models", model))
@@ -72,7 +72,7 @@ def _fault(tree: Tree, name: str, location: Location, what: str) -> RecipeError:
 
 
 def _over(tree: Tree, below: Any, above: Any, at_below: Location, at_above: Location, to: Location) -> Any:
-    """`above` over `below`, field by field, with the lines of where each value stands."""
+    """Return `below` with the fields of `above` over it, and store the line of each value in the tree."""
     if not (isinstance(below, dict) and isinstance(above, dict)):
         _copy_lines(tree, at_above, to)
         return above
@@ -97,7 +97,7 @@ def _copy_lines(tree: Tree, place: Location, to: Location) -> None:
 
 
 def _expand_evaluated(tree: Tree, groups: Mapping[str, list[str]]) -> None:
-    """A model with variants, among those measured, stands for all of them."""
+    """Replace each model that has variants by all of its variants in `evaluate.models`."""
     evaluate = tree.value.get("evaluate")
     named = evaluate.get("models") if isinstance(evaluate, dict) else None
     if not isinstance(named, list):

@@ -1,4 +1,4 @@
-"""YAML 1.2 core as plain values, each with its line: `no` is a word, `3e-4` is a number, a key stands once."""
+"""YAML 1.2 core as plain values, each with its line. `no` is a word, `3e-4` is a number, and a key occurs once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _refuse_long(text: str) -> None:
 
 
 def read_yaml(text: str, name: str) -> Tree:
-    """Read one YAML 1.2 document with core-schema scalars. Anchors are refused: values stand where they are used."""
+    """Read one YAML 1.2 document with core-schema scalars. Raises RecipeError, also for an anchor."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -55,7 +55,7 @@ def read_yaml(text: str, name: str) -> Tree:
     except YAMLError as error:
         raise RecipeError(f"{name}: not YAML: {error}") from None
     except RecursionError:
-        raise RecipeError(f"{name}: lists and fields are nested too deeply; no recipe needs that") from None
+        raise RecipeError(f"{name}: lists and fields are nested too deeply") from None
     tree = Tree(None)
     tree.value = _plain(root, (), tree, name, set()) if root is not None else None
     return tree
@@ -73,7 +73,7 @@ def _plain(node: Any, location: Location, tree: Tree, name: str, seen: set[int])
         try:
             return next((make(node.value) for pattern, make in _SCALARS if pattern.fullmatch(node.value)), node.value)
         except ValueError:
-            raise RecipeError(f"{name}:{line}: a number of {len(node.value):,} digits; no field takes one") from None
+            raise RecipeError(f"{name}:{line}: a number of {len(node.value):,} digits is too long") from None
     if node.id == "sequence":
         return [_plain(item, (*location, index), tree, name, seen) for index, item in enumerate(node.value)]
     result: dict[str, Any] = {}

@@ -1,7 +1,7 @@
-"""Which words of a chat are the assistant's, whatever its template: found by rendering the chat in other ways.
+"""Search for the assistant's words in a rendered chat. It works for any template: it renders the chat several times.
 
-A template is a program, and nothing in it says who speaks. What it writes before an answer is what it writes where one
-is asked for; where an answer ends is where the chat with other words in that turn goes on as it did.
+A template is a program, and nothing in it says who speaks. An answer begins where the prompt that asks for it ends. It
+ends where the chat continues as before, although the answer's words were replaced by others.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from typing import Any
 from lmworks.data.forms.turns import CALLS, RESULTS, SAID
 
 Message = Mapping[str, Any]
-"""`role` and `content`; `reasoning_content`, the thoughts before an answer; `finish_reason`, "length", of one that a
-model was not let end; `weight`, 0, of one that is not to be learned from; and what `Turn` has of functions."""
+"""Message with `role` and `content`. `reasoning_content` holds the thoughts before an answer. `finish_reason` is
+"length" if a limit cut the answer. `weight` is 0 if it is not trained. Functions have the same fields as in `Turn`."""
 Render = Callable[[Sequence[Message], bool], str]
-"""Messages, and whether an answer is asked for, to text."""
+"""Function that renders messages as text. Its second argument says whether an answer is asked for."""
 
 OTHER_WORDS = ("\ue002", "\ue003")
 """Characters of Unicode's private use, which no chat contains."""
 FRAME = 200
-"""Characters that a template may write before an answer."""
+"""Maximum number of characters that a template is expected to write before an answer."""
 
 
 def was_cut(message: Message) -> bool:
-    """Return whether a limit of tokens ended an answer, and not its model; `finish_reason` is as in OpenAI's API."""
+    """Return whether a token limit ended an answer, and not the model. `finish_reason` is as in OpenAI's API."""
     return message.get("finish_reason") == "length"
 
 
 def whole_chat(render: Render, messages: Sequence[Message]) -> str:
-    """Return a chat as it stands when its last answer was asked for and given.
+    """Return a chat as the prompt for its last answer, followed by this answer.
 
-    Some templates write the turns before an answer otherwise when it is there: Mistral's puts the system's words before
-    the last message, if that is a user's. What is trained is what is asked.
+    Some templates change the turns before an answer once it is there. Mistral's puts the system's words before the last
+    message, if it is a user's. Training must use the text that a model gets as its prompt.
     """
     text = render(messages, False)
     if not messages or messages[-1]["role"] != "assistant" or text.startswith(asked := render(messages[:-1], True)):
@@ -59,12 +59,12 @@ def answers_of(render: Render, messages: Sequence[Message], text: str) -> Iterat
 
 
 def _frame(render: Render, before: Sequence[Message], asked: str) -> int:
-    """Characters that a template writes behind the words that are to be answered."""
+    """Return how many characters a template writes between the last message before an answer and the answer."""
     return shared(asked[::-1], render([*before[:-1], *map(_otherwise, before[-1:])], True)[::-1])
 
 
 def _joined(text: str, words: int, asked: str, frame: int) -> tuple[int, int]:
-    """Return where an answer begins if its prompt and the text only agree in part, and how many characters agree."""
+    """Return where an answer begins if its prompt and the text agree only in part, and how many characters agree."""
     alike = shared(text, asked)
     if alike >= len(asked) - frame:
         return min(words, alike), alike - len(asked) + frame
@@ -74,7 +74,7 @@ def _joined(text: str, words: int, asked: str, frame: int) -> tuple[int, int]:
 
 
 def shared(one: str, other: str) -> int:
-    """Characters that two texts begin with alike."""
+    """Return how many characters at the beginnings of two texts are equal."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
@@ -83,7 +83,7 @@ def shared(one: str, other: str) -> int:
 
 
 def _otherwise(message: Message) -> Message:
-    """With other words, or other calls or results of functions."""
+    """Return a message with other words, or other calls or results of functions."""
     other = OTHER_WORDS[message["content"] == OTHER_WORDS[0]]
     made = {**message, "content": other}
     if calls := message.get(CALLS):

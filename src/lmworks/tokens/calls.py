@@ -1,7 +1,7 @@
-"""Functions that a model may call: how a chat template writes definitions, calls and results, found by rendering.
+"""Functions that a model can call. Rendering shows how a chat template writes definitions, calls and results.
 
-A call is rendered and looked for in the text: what stands around it, and under which names it holds what is called, is
-what a model writes. Calls in another form than JSON are learned as they are written, and not read from answers.
+A call is rendered and searched in the text. The marks around it, and the names of its fields, are those that a model
+writes. Calls in another format than JSON are trained as they are written, but not read from answers.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from lmworks.tokens.answers import Message, shared
 from lmworks.tokens.thoughts import Thoughts, begins
 
 Call = Mapping[str, Any]
-"""`name` and `arguments`."""
+"""Function call with `name` and `arguments`."""
 Turn = dict[str, Any]
-"""A message as `transformers` gives it to a template."""
+"""Message in the form in which `transformers` gives it to a template."""
 Render = Callable[[Sequence[Turn], bool, Any], str]
-"""Turns, whether an answer is asked for, and definitions of functions."""
+"""Function that renders turns. It also takes whether an answer is asked for, and the definitions of functions."""
 NO_FUNCTIONS = (
     "the model's chat template takes no functions (it writes no definitions, calls or results of them); leave out "
-    "`tools`, and turns that call them or answer for them"
+    "`tools`, and turns that call functions or give their results"
 )
 NOT_READ = (
-    "the model's chat template writes calls of functions in another form than JSON, which is not read: no `tools`"
+    "the model's chat template writes function calls in another format than JSON, which lmworks cannot read: no `tools`"
 )
 _DECODER = json.JSONDecoder()
 
@@ -37,20 +37,20 @@ class Calls:
     """Marks around function calls, and the form of a call."""
 
     begin: str
-    """Empty where a call is the whole answer."""
+    """Mark before a call. Empty if a call is the whole answer."""
     end: str
     name: str
     arguments: str
     keeps_words: bool
-    """Whether what is said beside calls is written, too."""
+    """Whether the template also writes the words beside calls."""
 
     @property
     def is_read(self) -> bool:
-        """Whether they are JSON, which is read from an answer; others are written alone."""
+        """Whether calls are JSON, which can be read from an answer. Other formats are only written."""
         return bool(self.name)
 
     def read(self, text: str, known: Collection[str]) -> tuple[str, list[Call]]:
-        """The words before calls of known functions, and the calls; the text alone where anything else is in it."""
+        """Return the words before calls of known functions, and the calls. If the text has anything else, return it."""
         place = text.find(self.begin)
         words, rest, found = text[:place].rstrip(), text[max(place, 0) :].strip(), list[Call]()
         while place >= 0 and rest:
@@ -77,18 +77,18 @@ class Calls:
 
 
 HOUSE = Calls(CALL.split("\n")[0], CALL.split("\n")[-1], name="name", arguments="arguments", keeps_words=True)
-"""Calls of lmworks's own template."""
+"""Format of function calls in lmworks's own template."""
 
 
 class Calling:
-    """Parts words from the calls behind them, however an answer is cut into pieces."""
+    """Separator of an answer's words from the calls after them, for an answer that arrives in pieces."""
 
     def __init__(self, calls: Calls, known: Collection[str]) -> None:
         self._calls, self._known = calls, known
         self._text, self._shown = "", 0
 
     def add(self, text: str) -> str:
-        """Return the words that became certain with this piece."""
+        """Add a piece. Return the words that now certainly do not belong to a call."""
         self._text += text
         begin = self._calls.begin
         if begin:
@@ -107,7 +107,7 @@ class Calling:
 
 
 def expanded(messages: Sequence[Message]) -> tuple[list[Turn], list[Any] | None]:
-    """A chat as `transformers` gives it to a template, each call with an id of nine letters, and the definitions."""
+    """Return a chat as `transformers` gives it to a template, with an id of nine letters per call, and definitions."""
     turns, tools, waiting, count = list[Turn](), None, list[Turn](), 0
     for message in messages:
         turn = {**message, "content": message.get(SAID, message["content"])}
@@ -147,21 +147,21 @@ _ASK = {"role": "user", "content": "?"}
 
 
 def rendered(render: Render) -> str:
-    """Return a chat with all that there is of functions. Raises LmworksError where a template takes none."""
+    """Return a rendered chat with a definition, a call and a result. Raises LmworksError if the template fails."""
     return render(expanded([_ASK, _CALLED, _TOLD])[0], True, _TOOLS)
 
 
 def why_not_called(calls: Calls | None, messages: Sequence[Message]) -> str:
-    """Return why a template cannot write the functions of messages; empty if it can. `calls` is how it writes them."""
+    """Return why a template cannot write the functions of messages. Empty if it can. `calls` is its format."""
     if not calls:
         return NO_FUNCTIONS
     if not calls.keeps_words and any(each.get(CALLS) and each[SAID].strip() for each in messages):
-        return "the model's chat template leaves out what is said beside a call of a function; leave those words out"
+        return "the model's chat template leaves out the words beside a function call; leave those words out"
     return ""
 
 
 def calls_of(render: Render, end_of_turn: str, thoughts: Thoughts | None) -> Calls | None:
-    """Return how a template writes calls; None if it takes no functions."""
+    """Return the format in which a template writes calls. None if the template takes no functions."""
     try:
         asked = render([_ASK], True, _TOOLS)
         text = render(expanded([_ASK, _CALLED])[0], False, _TOOLS)

@@ -1,6 +1,6 @@
-"""Chat templates, which come with models of others: Jinja's sandbox, with limits to loops, calls and output.
+"""Chat templates of published models, run in Jinja's sandbox with limits on loops, calls and output.
 
-The sandbox keeps a template from what it must not reach. Loops and calls are counted, as times differ by machine.
+The sandbox restricts what a template can access. Loops and calls are counted, because times differ by machine.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 LONGEST = 2**16
-"""Most characters of a template; published ones have up to 30,000."""
+"""Maximum number of characters of a template. Published templates have up to 30,000."""
 STEPS, STEPS_OF_A_TURN = 50_000, 200
-"""Most turns of loops and calls in a rendering, and more for each turn of the chat: published ones take about 50."""
+"""Maximum loop iterations and calls per rendering, and more for each turn. Published templates need about 50."""
 CHARACTERS, TIMES = 2**22, 100
-"""Most characters that a rendering may write, and more for each character of the chat."""
+"""Maximum number of characters that a rendering may write, and how many more for each character of the chat."""
 DAY = datetime(2024, 7, 26)
-"""Day that a template is given as today, so that equal chats have equal ids; Llama 3.2 falls back to this."""
+"""Date given to templates as today, so that equal chats have equal ids. It is the default date of Llama 3.2."""
 
 
 class TemplateLimit(Exception):
-    """A template does more than it may; the message names the limit."""
+    """Error of a template that exceeds a limit. The message names the limit."""
 
 
 class TemplateRefusal(Exception):
-    """A template does not take such messages, and says so."""
+    """Error that a template itself raises to reject messages."""
 
 
 ERRORS: tuple[type[Exception], ...] = (TemplateLimit, TemplateRefusal, TemplateError, ArithmeticError, AssertionError)
@@ -44,17 +44,17 @@ ERRORS += (AttributeError, LookupError, MemoryError, NameError, RecursionError, 
 
 
 class ChatTemplate:
-    """A template, compiled. Raises one of `ERRORS`, here and when it is rendered."""
+    """Compiled template. Compiling and rendering raise one of `ERRORS`."""
 
     def __init__(self, source: str, counted: bool = True) -> None:
-        """Compile a template. Our own need not be counted."""
+        """Compile a template. If `counted` is false, as for lmworks's own template, it has no limits."""
         if len(source) > LONGEST:
             raise TemplateLimit(f"it is longer than {LONGEST:,} characters")
         sandbox = _sandbox(counted)
         tree = sandbox.parse(source)
         texts = (node.value for node in tree.find_all(nodes.Const))
         self.constants = list(dict.fromkeys(text for text in texts if isinstance(text, str)))
-        """Texts that the template holds, each once."""
+        """Text constants in the template, each once."""
         if counted:
             tree = _Counting().visit(tree).set_environment(sandbox)
         self._compiled = sandbox.from_string(tree)
@@ -70,14 +70,14 @@ class ChatTemplate:
 
 
 class _Budget:
-    """Steps and characters that are left of one rendering."""
+    """Steps and characters that one rendering may still use."""
 
     def __init__(self, turns: int, given: int) -> None:
         self._most = STEPS + STEPS_OF_A_TURN * turns, CHARACTERS + TIMES * given
         self._steps, self._characters = self._most
 
     def take(self, steps: int, characters: int = 0) -> None:
-        """Raise TemplateLimit if more is asked for than is left."""
+        """Subtract steps and characters. Raises TemplateLimit if too few are left."""
         self._steps -= steps
         self._characters -= characters
         if self._steps < 0:
@@ -91,14 +91,14 @@ _budget: ContextVar[_Budget] = ContextVar("budget")
 
 @pass_context
 def _written(context: Context, value: Any) -> Any:
-    """Return a value that is written, as text, and count its characters."""
+    """Return a value of the output as text, and count its characters."""
     text = value if isinstance(value, str) else str(value)
     _budget.get().take(0, len(text))
     return text
 
 
 class _Counting(NodeTransformer):
-    """Adds to a template what counts its loops and its own texts."""
+    """Transformer of a template that adds code to count its loops and the text that it writes."""
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - named by Jinja
         self.generic_visit(node)
@@ -112,7 +112,7 @@ class _Counting(NodeTransformer):
 
 
 class _Generation(Extension):
-    """The words that a template marks as the assistant's own: those that are trained are known without the mark."""
+    """Parser of Jinja's `generation` block, which marks the assistant's words. lmworks does not need this mark."""
 
     tags = {"generation"}  # noqa: RUF012 - as Jinja has it
 
@@ -137,12 +137,12 @@ def _strftime_now(form: str) -> str:
 
 
 def _tojson(value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, **how: Any) -> str:
-    """Return a value as JSON, as `transformers` has it: Jinja's own filter is for HTML."""
+    """Return a value as JSON, as in `transformers`. Jinja's own filter escapes characters for HTML."""
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, **how)
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox with what `transformers` gives to templates, in which each call is a step."""
+    """Jinja's sandbox with the functions and filters that `transformers` offers. It counts each call as a step."""
 
     step = staticmethod(lambda: True)
     intercepted_binops = frozenset(["*", "**"])
@@ -161,7 +161,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return super().call(context, obj, *args, **kwargs)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Return a product or power, of which one sign in a template would make a text without end."""
+        """Return a product or power. Count its size first, because one operator can make a huge text."""
         times, value = sorted((left, right), key=lambda factor: isinstance(factor, Sized))
         if isinstance(value, Sized):
             _budget.get().take(0, len(value) * max(times, 0))

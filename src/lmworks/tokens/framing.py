@@ -1,6 +1,6 @@
-"""Rendered chats as ids: the tokens of the frame are read as such, and what a message says never makes one.
+"""Encoding of rendered chats. Only the chat template makes tokens of the frame, and the text of a message never does.
 
-What a message says is hidden behind marks while its chat is rendered, as far as it reads like a token of the frame.
+While a chat is rendered, marks replace each part of a message that looks like a token of the frame.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from lmworks.lazy import tokenizers
 
 EncodedWithOffsets = tuple[list[int], list[tuple[int, int]]]
-"""Ids, and the characters [first, last + 1) that each stands for."""
+"""Ids, and the characters [first, last + 1) that each id covers."""
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
-"""White space as Unicode and the `tokenizers` library have it. Python's has four control characters more."""
+"""White space as in Unicode and the `tokenizers` library. Python also counts four control characters."""
 _MARK = re.compile("\ue000([0-9]{1,9})\ue001")
-"""Mark in a rendered chat, with the number of the text that it hides."""
+"""Mark in a rendered chat, with the number of the text that it replaces."""
 
 
 class Framing:
@@ -33,11 +33,11 @@ class Framing:
         *,
         is_found_otherwise: bool,
     ) -> None:
-        """Take a tokenizer that reads special tokens as text, and the tokens that text must not make.
+        """Take a tokenizer that reads special tokens as text, and the tokens that text must not become.
 
-        Each token of `frame` says whether it takes the white space before it, and behind it. `is_found_otherwise` says
-        whether text may read like a special token once it is normalised. `told` states faults of the tokenizer in
-        words, `refused` those of the template.
+        `frame` says for each token whether it includes the white space before it, and after it. `is_found_otherwise`
+        says whether normalised text can match a special token. `told` turns errors of the tokenizer into messages, and
+        `refused` does so for the template.
         """
         self._plain, self.frame, self._special = backend, frame, special
         self._told, self._refused, self._is_found_otherwise = told, refused, is_found_otherwise
@@ -48,9 +48,9 @@ class Framing:
         self._framing = re.compile("|".join(tokens) or "(?!)")
 
     def hidden(self, value: Any, literals: list[str]) -> Any:
-        """Return a value with marks in each of its texts, in place of what reads like the frame or like a mark.
+        """Return a value in whose texts marks replace all that looks like a token of the frame or like a mark.
 
-        What is hidden is added to `literals`.
+        The replaced texts are added to `literals`.
         """
         if isinstance(value, str):
             return self._hide(value, literals)
@@ -74,11 +74,11 @@ class Framing:
         return _MARK.sub(literal, text) if literals else text
 
     def length(self, text: str, literals: Sequence[str]) -> int:
-        """Return how many characters a rendered text has without marks."""
+        """Return how many characters a rendered text has after its marks are replaced by the original texts."""
         return len(self._shown(text, literals))
 
     def encode(self, text: str, literals: Sequence[str]) -> EncodedWithOffsets:
-        """Return the ids of a rendered chat, with places in the text without marks."""
+        """Return the ids of a rendered chat, with their places in the text without marks."""
         if not literals and not self._is_found_otherwise:
             with self._told():
                 encoded = self._reading.encode(text, add_special_tokens=False)
@@ -101,7 +101,7 @@ class Framing:
         return joined(parts)
 
     def _words(self, text: str, literals: Sequence[str]) -> Iterator[str]:
-        """Yield a text without marks, cut inside what would be found as a token though it is no special one."""
+        """Yield a text without marks in parts. Cuts are inside text that would become a token of the frame."""
         words, place = "", 0
         for found in _MARK.finditer(text):
             literal = self._shown(found[0], literals)
@@ -114,7 +114,7 @@ class Framing:
 
 
 def joined(parts: Iterable[tuple[EncodedWithOffsets, int]]) -> EncodedWithOffsets:
-    """Return the ids of a text in parts, each of which has a number of characters."""
+    """Return the ids and places of a whole text from those of its parts, each given with its number of characters."""
     ids, edges, place = list[int](), list[tuple[int, int]](), 0
     for (more, places), length in parts:
         ids += more
@@ -124,5 +124,5 @@ def joined(parts: Iterable[tuple[EncodedWithOffsets, int]]) -> EncodedWithOffset
 
 
 def longest_first(tokens: Iterable[str]) -> list[str]:
-    """Return tokens as alternatives of a pattern. Of two that begin alike, the longer is found."""
+    """Return tokens as alternatives of a pattern, the longest first, so that the longest possible token matches."""
     return [re.escape(token) for token in sorted(tokens, key=len, reverse=True)]

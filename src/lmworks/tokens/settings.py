@@ -10,13 +10,13 @@ from lmworks.errors import told
 from lmworks.lazy import tokenizers
 
 TEMPLATE_FILE = "chat_template.jinja"
-"""Where folders of others hold the chat template, before that of their settings."""
+"""File of the chat template in published folders. It is preferred to the template in the settings."""
 UNKNOWN = "<unk>"
 """Token for text that a tokenizer cannot encode. It is id 3 in tokenizers that lmworks trains."""
 
 
 def read_template(folder: Path, settings: Mapping[str, Any]) -> Any:
-    """Return the chat template of a folder with these settings, None where there is none; of several, the default."""
+    """Return the chat template of a folder with these settings. None if it has none, the default if it has several."""
     if (own := folder / TEMPLATE_FILE).is_file():
         with told(own, "a template in UTF-8"):
             return own.read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ def read_template(folder: Path, settings: Mapping[str, Any]) -> Any:
 
 
 def text_of(setting: Any) -> Any:
-    """Return the text of a special token, which settings may hold with how it is found."""
+    """Return the text of a special token. Settings hold this text alone, or in a mapping with rules for finding it."""
     return setting.get("content") if isinstance(setting, Mapping) else setting
 
 

@@ -1,6 +1,6 @@
-"""Thoughts that an answer begins with, and how a chat template keeps them apart from it: found by rendering.
+"""Thoughts at the beginning of an answer. Rendering shows how a chat template separates them from the answer.
 
-An answer is rendered with thoughts and without; what is written around them is what a model writes around them.
+An answer is rendered with thoughts and without. A model writes the same marks around thoughts as the template.
 """
 
 from __future__ import annotations
@@ -22,54 +22,54 @@ class Thoughts:
     begin: str
     end: str
     space: str
-    """White space that stands beside these, and is part neither of the thoughts nor of the answer."""
+    """White space beside these marks. It belongs neither to the thoughts nor to the answer."""
     is_begun: bool
-    """Whether `begin` ends a prompt, so that its answer goes on with thoughts."""
+    """Whether a prompt ends with `begin`, so that its answer continues with thoughts."""
     is_ended: bool = False
-    """Whether `end` ends a prompt, so that its answer has none."""
+    """Whether a prompt ends with `end`, so that its answer has no thoughts."""
 
     def begun_by(self, prompt: str) -> bool:
-        """Return whether a prompt ends with what begins thoughts."""
+        """Return whether a prompt ends with the mark that begins thoughts."""
         return prompt.rstrip(self.space).endswith(self.begin)
 
     def hold(self, text: str, begin: int, end: int) -> bool:
-        """Return whether an answer is in thoughts that its prompt begins, as where a template only cuts them off."""
+        """Return whether a whole answer lies in thoughts that its prompt begins. It then has no end mark."""
         return self.is_begun and self.begun_by(text[:begin]) and self.end not in text[begin:end]
 
     def before(self, message: Message, *, is_begun: bool) -> str:
-        """Return what is before an answer in its chat: its thoughts, ended unless it was cut within them."""
+        """Return the thoughts to write before an answer, with their end mark unless the answer was cut in them."""
         line = "\n" if "\n" in self.space else ""
         thoughts = ("" if is_begun else self.begin + line) + (message.get(REASONING[0]) or "")
         return thoughts if was_cut(message) and not message["content"] else f"{thoughts}{line}{self.end}{line * 2}"
 
     def apart(self, text: str) -> tuple[str | None, str]:
-        """Return the thoughts that a text begins with, None if with none, and what stands behind them."""
+        """Return the thoughts at the beginning of a text, or None if it has none, and the text after them."""
         parting = Parting(self, is_begun=False)
         thoughts, words = zip(parting.add(text), parting.flush(), strict=True)
         return "".join(thoughts) if parting.has_thoughts else None, "".join(words)
 
 
 HOUSE = Thoughts(THINK, END_OF_THOUGHTS, "\n", is_begun=False)
-"""Marks in data, in which thoughts precede the answer for every model."""
+"""Marks of thoughts in data. There, thoughts precede the answer, whichever model reads it."""
 
 
 class Parting:
-    """Parts thoughts from the answer behind them, however a text is cut into pieces.
+    """Separator of thoughts from the answer after them, for a text that arrives in pieces.
 
-    Only an end that could still grow into a mark, and white space that a mark may follow, is held back.
+    It holds back only an end that could be the beginning of a mark, and white space before a possible mark.
     """
 
     def __init__(self, thoughts: Thoughts, is_begun: bool) -> None:
         self._thoughts = thoughts
         self._held = ""
         self._is_first = True
-        """Whether thoughts, or the text after them, begin. White space is then left out."""
+        """Whether the next text is the first of the thoughts or of the answer. White space is then left out."""
         self.has_thoughts = self.is_within = is_begun
         self._is_open = not is_begun
-        """Whether thoughts may still begin."""
+        """Whether thoughts can still begin."""
 
     def add(self, text: str) -> tuple[str, str]:
-        """Return the thoughts, and the words behind them, that became certain with this piece."""
+        """Add a piece. Return the thoughts, and the words after them, that are now certain."""
         known, text, thought = self._thoughts, self._held + text, ""
         self._held = ""
         if self._is_open:
@@ -106,12 +106,12 @@ class Parting:
 
 
 def begins(text: str, mark: str) -> int:
-    """Length of the longest end of a text with which a mark begins."""
+    """Return the length of the longest end of a text that is the beginning of a mark."""
     return next((size for size in range(min(len(mark) - 1, len(text)), 0, -1) if mark.startswith(text[-size:])), 0)
 
 
 def thoughts_of(render: Render, constants: Callable[[], Iterable[str]]) -> Thoughts | None:
-    """Return how a template keeps thoughts apart, None for one that does not; `constants` gives the texts in it."""
+    """Return a template's marks around thoughts, or None if it has none. `constants` returns the texts in it."""
     try:
         return _told_apart(render) or _cut_off(render, constants)
     except LmworksError:  # is told where a chat is rendered
@@ -119,7 +119,7 @@ def thoughts_of(render: Render, constants: Callable[[], Iterable[str]]) -> Thoug
 
 
 def _told_apart(render: Render) -> Thoughts | None:
-    """Return the marks of a template that takes thoughts beside an answer."""
+    """Return the marks of a template that takes thoughts in a field of their own."""
     thought, words = OTHER_WORDS
     answer = {"role": "assistant", "content": words}
     asked = render([_ASK], True)
@@ -135,7 +135,7 @@ def _told_apart(render: Render) -> Thoughts | None:
 
 
 def _cut_off(render: Render, constants: Callable[[], Iterable[str]]) -> Thoughts | None:
-    """Return the marks of a template that leaves out the part of an answer before a mark."""
+    """Return the marks of a template that removes the text of an answer up to a mark."""
     thought, words = OTHER_WORDS
     asked = render([_ASK], True)
     for end in constants():

@@ -1,4 +1,4 @@
-"""Tokenizers as Hugging Face folders: the same bytes in training, evaluation and serving."""
+"""Tokenizers in Hugging Face folders. Training, evaluation and serving read the same files."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ SPOKEN = ("content", *REASONING, SAID, TOOLS, CALLS, RESULTS)
 TOLD = ("role", "content", CALLS, "tool_call_id", "name")
 """Fields of a turn that a chat template gets, in addition to thoughts."""
 STOPS_AT = "stops_at"
-"""The setting that names more tokens which end an answer, as a model's `generation_config.json` does by their ids."""
+"""Setting that names more tokens that end an answer, like the ids of such tokens in `generation_config.json`."""
 TAIL = 32
-"""Tokens of a prompt's end in which thoughts may be begun."""
+"""Number of tokens at the end of a prompt that are searched for the mark that begins thoughts."""
 
 
 class ChatRefused(LmworksError):
-    """A chat template does not render these messages."""
+    """Error of a chat template that cannot render these messages."""
 
 
 class TurnsRefused(ChatRefused):
-    """It says that it takes none such, as some take no system's."""
+    """Error of a chat template that rejects these messages. Some templates reject a system message."""
 
 
 Before = Literal["auto", "nothing", "end-of-text", "begin-of-text"]
@@ -64,13 +64,13 @@ Before = Literal["auto", "nothing", "end-of-text", "begin-of-text"]
 
 
 def alike(one: Sequence[int], other: Sequence[int]) -> int:
-    """Return how many tokens both begin with."""
+    """Return how many tokens at their beginnings are equal."""
     apart = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
     return next(apart, min(len(one), len(other)))
 
 
 class Tokenizer:
-    """Text to ids and back. Text is never read as control tokens: only a chat's frame makes those."""
+    """Converter of text to ids and back. Only a chat's frame makes control tokens, and text never does."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -101,23 +101,23 @@ class Tokenizer:
             )
         stated = settings.get("chat_template")
         self.chat_template: str = stated if isinstance(stated, str) else read_template(folder, settings) or ""
-        """Empty where there is none, as of a base that was never tuned: it takes no chats."""
+        """Chat template. Empty if the folder has none, as for a base that was never tuned on chats."""
         if not isinstance(self.chat_template, str):
             raise self._refused(f"found a {type(self.chat_template).__name__}, expected a text")
         self.vocab_size = max(vocabulary.values()) + 1
         """Number of ids, special tokens included."""
         self.unknown_id = vocabulary.get(unknown_token(self._backend))
-        """Stands for text that is lost; None if none ever is."""
+        """Id that replaces text that cannot be encoded. None if every text can be encoded."""
         self.longest_token = max(map(len, vocabulary)) if self.unknown_id is None else 0
-        """Characters that one stands for at the most; 0 where text is lost, of any length."""
+        """Maximum number of characters per token. 0 if there is an unknown token, which replaces text of any length."""
         self.end_of_text, self.end_of_text_id = document, vocabulary[document]
         """Token that begins every document: <|endoftext|>, or else `bos_token`, `eos_token` or `cls_token`."""
         added = json.loads(raw[0]).get("added_tokens") or []
         self._added = {token["content"]: (bool(token["lstrip"]), bool(token["rstrip"])) for token in added}
-        """Tokens beside what was learned, and whether each takes the white space before, and behind it."""
+        """Added tokens, and whether each includes the white space before it, and after it."""
         self._special = {token["content"]: self._added[token["content"]] for token in added if token["special"]}
         self._is_found_otherwise = any(token["special"] and token["normalized"] for token in added)
-        """Whether text may read like a special token once it is normalised, as where capitals do not count."""
+        """Whether normalised text can match a special token, for example if case is ignored."""
         self._adds_begin: bool | None = settings.get("add_bos_token")
         self._stops = [token for token in settings.get(STOPS_AT, ()) if token in vocabulary]
 
@@ -129,31 +129,31 @@ class Tokenizer:
         return self._backend.to_str()
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text; neither begins nor ends with special tokens."""
+        """Return the ids of a text, without special tokens at its beginning or end."""
         with self._told():
             return self._backend.encode(text, add_special_tokens=False).ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """`encode` for many texts, on all cores."""
+        """Return the ids of many texts, encoded on all cores."""
         with self._told():
             return [encoding.ids for encoding in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def encode_with_offsets(self, texts: Sequence[str]) -> list[EncodedWithOffsets]:
-        """`encode` for many texts, with the characters [first, last + 1) that each id stands for."""
+        """Return the ids of many texts, and the characters [first, last + 1) that each id covers."""
         with self._told():
             encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
         return [(encoding.ids, encoding.offsets) for encoding in encodings]
 
     def decode(self, ids: Sequence[int], calls: bool = False) -> str:
-        """Text of ids without their special tokens, but with those that stand around thoughts, and around calls of
-        functions if asked for; bytes that are no UTF-8 yet show as U+FFFD.
+        """Return the text of ids without special tokens, except the marks of thoughts, and with `calls` also those of
+        function calls. Incomplete UTF-8 becomes U+FFFD.
         """
         if (hidden := self._hidden_ids[calls]) is None:
             return self._backend.decode(list(ids), skip_special_tokens=True)
         return self._backend.decode([token for token in ids if token not in hidden], skip_special_tokens=False)
 
     def spell(self, ids: Sequence[int]) -> str:
-        """Text of ids, to look at: special tokens stand there by their names."""
+        """Return the text of ids for a person to read, with special tokens written by their names."""
         return self._backend.decode(list(ids), skip_special_tokens=False)
 
     def before(self, policy: Before = "auto") -> tuple[int, ...]:
@@ -167,12 +167,12 @@ class Tokenizer:
         if policy == "end-of-text":
             return (self.end_of_text_id,)
         if policy == "begin-of-text" and "bos_token" not in self._names:
-            raise UsageError(f"before: begin-of-text: {self.folder / FILES[1]} names no bos_token: use end-of-text")
+            raise UsageError(f"before: begin-of-text: {self.folder / FILES[1]} names no bos_token. Use `end-of-text`")
         return (self._id(self._names["bos_token"]),) if policy == "begin-of-text" else self._added_before
 
     @property
     def beginning_id(self) -> int:
-        """Stands where nothing else does, so that a first token follows something."""
+        """Id to put before a text that has no other token before it. The first token then has a predecessor."""
         return self._id(self._names.get("bos_token") or self._names.get("eos_token") or self.end_of_text)
 
     @cached_property
@@ -188,12 +188,12 @@ class Tokenizer:
 
     @property
     def end_of_turn_id(self) -> int:
-        """Closes an assistant's turn."""
+        """Id of the token that ends an assistant's turn."""
         return self._id(self.end_of_turn)
 
     @cached_property
     def end_of_turn(self) -> str:
-        """The token that the chat template writes behind an answer. Raises LmworksError if it writes none."""
+        """Token that the chat template writes after an answer. Raises LmworksError if it writes none."""
         if self.chat_template == CHAT_TEMPLATE and END_OF_TURN in self._added:
             return END_OF_TURN
         chat = [{"role": role, "content": role} for role in ("user", "assistant")]
@@ -201,7 +201,7 @@ class Tokenizer:
         ((_, end),) = answers_of(self.render_chat, chat, text)
         closing = re.search("|".join(longest_first(self._added)) or "(?!)", text[end:])
         if not closing:
-            raise self._refused("it writes no special token behind an answer, so that none would ever end")
+            raise self._refused("it writes no special token after an answer, so a model could not end an answer")
         return closing[0]
 
     @cached_property
@@ -215,14 +215,14 @@ class Tokenizer:
         words = shared(whole, whole_chat(self.render_chat, [*one, {**answer, "content": "!"}]))
         if re.search("|".join(longest_first(self._special)) or "(?!)", whole[len(asked) : words]):
             raise self._refused(
-                f"it writes {whole[len(asked) : words]!r} before an answer, and not where one is asked for with "
-                "add_generation_prompt"
+                f"it writes {whole[len(asked) : words]!r} before an answer, but does not write this text when "
+                "add_generation_prompt is true"
             )
         return self._end_of_both(one, other)
 
     @cached_property
     def begins_of_answer(self) -> list[list[int]]:
-        """`begin_of_answer`, and what stands between results of functions and an answer, where that is otherwise."""
+        """Tokens of `begin_of_answer`, and those between results of functions and an answer, if they differ."""
         begins = [self.begin_of_answer]
         if self.chat_template != CHAT_TEMPLATE and self.calls:
             ask, call = {"role": "user", "content": "?"}, calling("", [{"name": "f", "arguments": {}}])
@@ -237,7 +237,7 @@ class Tokenizer:
 
     @cached_property
     def thoughts(self) -> Thoughts | None:
-        """How the chat template keeps thoughts apart from an answer; None if it does not."""
+        """Marks with which the chat template separates thoughts from an answer. None if it does not separate them."""
         if self.chat_template in (CHAT_TEMPLATE, ""):
             return None
         return thoughts_of(self.render_chat, lambda: self._template.constants)
@@ -248,7 +248,7 @@ class Tokenizer:
 
     @cached_property
     def calls(self) -> Calls | None:
-        """How the chat template writes calls of functions; None if it takes none, or writes them in another form."""
+        """Format in which the chat template writes function calls. None if it writes none, or if it fails."""
         if self.chat_template == CHAT_TEMPLATE:
             return HOUSE_CALLS
         try:
@@ -258,7 +258,7 @@ class Tokenizer:
 
     @cached_property
     def _marks(self) -> frozenset[str]:
-        """Tokens that stand around thoughts, and in what is written of functions."""
+        """Added tokens that mark thoughts, or occur in the text that describes functions and their calls."""
         text = self.thoughts.begin + self.thoughts.end if self.thoughts else ""
         if self.chat_template != CHAT_TEMPLATE and self.calls:
             text += rendered(self._rendered)
@@ -266,7 +266,7 @@ class Tokenizer:
 
     @cached_property
     def _hidden_ids(self) -> tuple[frozenset[int] | None, frozenset[int] | None]:
-        """Special tokens that text does not show, without and with calls; None for all."""
+        """Special tokens that `decode` leaves out, without and with `calls`. None means all of them."""
         around = [each.begin + each.end if each else "" for each in (self.thoughts, self.calls)]
         shown = [{token for token in self._special if token in text} for text in (around[0], "\n".join(around))]
         first, second = (frozenset(map(self._id, self._special.keys() - each)) if each else None for each in shown)
@@ -274,7 +274,7 @@ class Tokenizer:
 
     @cached_property
     def stop_ids(self) -> tuple[int, ...]:
-        """That end an answer: of a turn, of a text, and others that the model was taught."""
+        """Ids that end an answer: the end of a turn, the end of a text, and others that the model's files name."""
         turn = [self.end_of_turn] if self.chat_template else []
         ends = [self.end_of_text, *turn, *self._stops, self._names.get("eos_token", self.end_of_text)]
         return tuple(dict.fromkeys(map(self._id, ends)))
@@ -291,13 +291,13 @@ class Tokenizer:
         return ChatTemplate(self.chat_template, counted=self.chat_template != CHAT_TEMPLATE)
 
     def render_chat(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
-        """The chat as one text, to look at. To feed a model, use `encode_chat`: text cannot be told from frame here.
+        """Return the chat as one text for people. For a model, use `encode_chat`, which keeps text and frame apart.
 
-        Raises LmworksError for a template that is none, or that goes beyond the limits of `ChatTemplate`.
+        Raises LmworksError if there is no template, or if it is invalid or exceeds the limits of `ChatTemplate`.
         """
         if not self.chat_template:
             raise ChatRefused(
-                f"{self.folder}: the tokenizer has no chat_template, in {FILES[1]} or {TEMPLATE_FILE}: chats need one"
+                f"{self.folder}: the tokenizer has no chat_template, in {FILES[1]} or {TEMPLATE_FILE}. Chats need one"
             )
         if self.chat_template == CHAT_TEMPLATE:
             turns: list[Turn] = [{"role": each["role"], "content": each["content"]} for each in messages]
@@ -308,7 +308,7 @@ class Tokenizer:
         return self._rendered(turns, add_generation_prompt, tools)
 
     def _rendered(self, turns: Sequence[Turn], add_generation_prompt: bool, tools: Any = None) -> str:
-        """Turns as `transformers` gives them to a template."""
+        """Return the text of turns that have the form in which `transformers` gives them to a template."""
         from lmworks.tokens.chat_template import ERRORS, TemplateRefusal
 
         told = [
@@ -320,7 +320,7 @@ class Tokenizer:
             return self._template.render(told, add_generation_prompt, **self._names, tools=tools, documents=None)
         except TemplateRefusal as error:
             raise TurnsRefused(
-                f"the model's chat template takes no such turns, and says {str(error)[:200]!r}; leave them out"
+                f"the model's chat template rejects these turns, and says {str(error)[:200]!r}; leave them out"
             ) from error
         except ERRORS as error:
             line = f"line {found}: " if (found := getattr(error, "lineno", None)) else ""
@@ -333,7 +333,7 @@ class Tokenizer:
     def encode_chat(
         self, messages: Sequence[Message], add_generation_prompt: bool = False
     ) -> tuple[list[int], list[bool]]:
-        """`encode_answers` without its count; of a prompt, which ends where one is asked, none are trained."""
+        """Return the ids of a chat and which are trained, as `encode_answers` does. A prompt has no trained ids."""
         if add_generation_prompt:
             literals: list[str] = []
             hidden = [self._hidden(each, literals) for each in messages]
@@ -401,7 +401,7 @@ class Tokenizer:
         return ids, trained, unlike
 
     def _loses_thoughts(self, messages: Sequence[Message], number: int, text: str) -> bool:
-        """Whether a chat reads alike whatever was thought before an answer, and a model would begin with thoughts."""
+        """Return whether the template leaves out an answer's thoughts, although a model would begin with thoughts."""
         thoughts = messages[number].get(REASONING[0]) or ""
         if not self.thoughts or self.thoughts.is_ended or not thoughts.strip():
             return False
@@ -409,7 +409,7 @@ class Tokenizer:
         return whole_chat(self.render_chat, [*messages[:number], other, *messages[number + 1 :]]) == text
 
     def _hidden(self, message: Message, literals: list[str]) -> Message:
-        """Return a message with its thoughts by themselves, and nothing in either that reads like the frame."""
+        """Return a message with its thoughts in their own field, and marks in place of what looks like the frame."""
         thoughts, made = message.get(REASONING[0]), dict(message)
         if self.thoughts and message["role"] == "assistant" and thoughts is None:
             for name in ("content", SAID):
@@ -421,7 +421,7 @@ class Tokenizer:
 
     @cached_property
     def _framing(self) -> Framing:
-        """Encoder of rendered chats. Text makes no special token, and none that the template frames turns with."""
+        """Encoder of rendered chats. Text in messages never becomes a special token or a token of the frame."""
         try:
             turn = self.render_chat([{"role": "user", "content": "."}])
             framing = {token for token in self._added if token in turn} | {self.end_of_turn} | self._marks
@@ -434,12 +434,12 @@ class Tokenizer:
 
 @dataclass(frozen=True)
 class TokenizerFolder(Handle):
-    """A folder with `tokenizer.json` and `tokenizer_config.json`."""
+    """Folder with `tokenizer.json` and `tokenizer_config.json`."""
 
     def open(self) -> Tokenizer:
         return Tokenizer(self.path)
 
 
 def open_tokenizer(folder: Path) -> Tokenizer:
-    """Return the tokenizer of any folder that holds one: a model folder carries its own."""
+    """Return the tokenizer of a tokenizer folder or of a model folder."""
     return Tokenizer(folder)

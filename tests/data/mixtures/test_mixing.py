@@ -87,7 +87,7 @@ def test_judgements_are_not_mixed(tmp_path: Path) -> None:
     aligned = "  aligned: {objective: dpo, from: pretrain, data: mixed, steps: 3, sequence_length: 512}\n"
     recipe = load_recipe(write_recipe(tmp_path, RECIPE + aligned), CLASSES)
     plan = make_plan(recipe, tmp_path, tmp_path / "store", measure=False)
-    with pytest.raises(UsageError, match="'mixed' is a mix, and dpo is trained on other data than documents and"):
+    with pytest.raises(UsageError, match="'mixed' is a mix, which holds documents or conversations, but dpo"):
         make_nodes(recipe, plan, tmp_path)
 
 
@@ -149,12 +149,12 @@ def test_a_model_is_tuned_on_conversations_and_documents_of_one_mix(tmp_path: Pa
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (("from: mixed", "from: both"), "'both' mixes conversations with documents\nName it as `data` of a model"),
+        (("from: mixed", "from: both"), "'both' mixes conversations with documents\nUse this mix as `data` of a model"),
         (
             ("texts: {from: novels, weight: 1}", "more: {from: chats, weight: 1}, texts: {from: novels, weight: 1}"),
-            "models.tuned.data: expected one part with conversations beside the documents, found chats, more\nMix",
+            "models.tuned.data: expected one part with conversations among parts with documents, found chats, more",
         ),
-        (("data: both", "data: mixed"), "beside the documents, found none"),
+        (("data: both", "data: mixed"), "among parts with documents, found none"),
     ],
 )
 def test_what_cannot_read_a_mix_of_both_is_refused_before_a_build(

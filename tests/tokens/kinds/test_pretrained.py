@@ -39,5 +39,5 @@ def test_a_missing_file_and_one_of_sentencepiece_are_named(tmp_path: Path) -> No
     with pytest.raises(UsageError, match=r"nothing\.json is not there"):
         PretrainedConfig(path="nothing.json").resolve(tmp_path)
     (tmp_path / "spiece.model").write_bytes(b"x")
-    with pytest.raises(UsageError, match=r"spiece\.model is of SentencePiece.*\nTry: .*save_pretrained"):
+    with pytest.raises(UsageError, match=r"spiece\.model is a SentencePiece tokenizer.*\nConvert .*save_pretrained"):
         PretrainedConfig(path="spiece.model").resolve(tmp_path)

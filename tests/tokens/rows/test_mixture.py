@@ -92,8 +92,8 @@ def test_a_limit_lowers_a_share_evenly_and_is_told() -> None:
     assert made.rows_read == {"a": 200, "b": 800}
     assert worst(owners(made, 1000), {"a": 0.2, "b": 0.8}) < 1
     first, second = made.as_text()
-    assert first == "a: 200 of 1,000 rows (20.0%), 4.00 epochs; 70.0% was asked for, and limits on epochs changed it"
-    assert second.startswith("b: 800 of 1,000 rows (80.0%), 0.89 epochs; 30.0% was asked for")
+    assert first == "a: 200 of 1,000 rows (20.0%), 4.00 epochs; limits on epochs changed the wanted share of 70.0%"
+    assert second.startswith("b: 800 of 1,000 rows (80.0%), 0.89 epochs; limits on epochs changed")
 
 
 def test_limits_that_leave_too_little_are_refused() -> None:

@@ -543,7 +543,7 @@ def test_a_row_with_ids_outside_the_vocabulary_is_named(
     def change(tokens: Any) -> None:
         tokens[5, 3] = 400
 
-    with pytest.raises(LmworksError, match="row 5 holds id 400, and the tokenizer has 400"):
+    with pytest.raises(LmworksError, match="row 5 has id 400, but the tokenizer has 400"):
         run(tmp_path, copied(rows, tmp_path / "rows", change), tokenizer)
 
 

@@ -249,7 +249,7 @@ def test_judgements_of_single_answers_are_no_pairs(tokenizer: TokenizerFolder, t
     turn = [{"role": "user", "content": "What?"}]
     single = Preference(id="5", prompt=turn, chosen=None, rejected=[{"role": "assistant", "content": "No."}])
     write_preferences(tmp_path / "preferences", [single])
-    with pytest.raises(LmworksError, match=r"of 1 judgements none gives a pair .*`kto` takes answers"):
+    with pytest.raises(LmworksError, match=r"none of 1 judgements gives a pair .*`kto` takes answers"):
         pack_judged(tmp_path, tokenizer, LENGTH, Preferences(tmp_path / "preferences", ""))
 
 

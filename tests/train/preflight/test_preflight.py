@@ -227,7 +227,7 @@ def test_an_untrained_stop_token_is_refused(tmp_path: Path) -> None:
 
 def test_a_template_that_does_not_close_answers_is_refused(tmp_path: Path) -> None:
     template = CHAT_TEMPLATE.replace("<|im_end|>\n", "{% if message['role'] == 'user' %}<|im_end|>{% endif %}\n")
-    with pytest.raises(LmworksError, match="writes no special token behind an answer"):
+    with pytest.raises(LmworksError, match="writes no special token after an answer"):
         Tuning(tmp_path, SOUND, template)
 
 

@@ -19,16 +19,16 @@ ENGINE_NAME = "rented"
 FAMILY: Family = "rented model"
 VARIABLE = r"^[A-Z][A-Z0-9_]{0,63}$"
 TO_LEAVE_OUT = ("temperature", "seed", "top_p", "stop")
-"""Fields that what asks states, and that a server may refuse: `parameters` may leave them out, and say nothing else."""
+"""Fields that a task or step sets, and that some servers refuse. `parameters` can only leave them out, with `null`."""
 NOT_TO_BE_SAID = (
     *("model", "messages", "max_tokens", "max_completion_tokens", "stream", "stream_options"),
     *("n", "best_of", "num_return_sequences", "candidate_count", "min_tokens", "max_new_tokens", "max_output_tokens"),
 )
-"""Fields that are stated elsewhere, or that let a request cost more than was counted."""
+"""Fields that are set elsewhere, or that would let a request cost more than lmworks computes."""
 
 
 class RentedModelConfig(StepConfig):
-    """Use a model at an OpenAI-compatible address. It is not trained."""
+    """Model at an OpenAI-compatible address. It is not trained."""
 
     packages: ClassVar[tuple[str, ...]] = ("httpx",)
     engine: ClassVar[str] = ENGINE_NAME
@@ -99,7 +99,7 @@ class RentedModelConfig(StepConfig):
     most_usd: Annotated[float | None, Effect.NOTHING] = Field(
         default=None,
         ge=0,
-        description="Most US dollars of one step by these prices. A step that could cost more sends nothing. A step "
+        description="Maximum cost of one step in US dollars. A step that could cost more sends nothing. A step "
         "that repeats requests, or whose server counts more tokens than expected, stops at this limit.",
     )
 
@@ -111,18 +111,18 @@ class RentedModelConfig(StepConfig):
             raise ValueError("address: expected a URL such as https://api.example.com/v1")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError(
-                "address: expected a URL without user, query and fragment: put a key into an environment variable, "
-                "and name it in `key_variable`"
+                "address: expected a URL without user, query and fragment. Put a key into an environment variable, "
+                "and name this variable in `key_variable`"
             )
         if self.key_variable is not None and not re.fullmatch(VARIABLE, self.key_variable):
             raise ValueError(
                 "key_variable: expected the name of an environment variable, such as LMWORKS_KEY_HOSTED. If this is "
-                "the key itself, take it out of the recipe, and have another one issued"
+                "the key itself, remove it from the recipe, and ask the provider for a new key"
             )
         if parts.scheme == "http" and not self.is_here and not self.unencrypted:
             raise ValueError(
-                "address: http, to another machine: prompts, answers and key could be read on the way; take https, or "
-                "state `unencrypted: true`"
+                "address: with http, others on the network can read prompts, answers and key. Use https, or state "
+                "`unencrypted: true`"
             )
         return self
 
@@ -132,9 +132,9 @@ class RentedModelConfig(StepConfig):
             if name in NOT_TO_BE_SAID or (name in TO_LEAVE_OUT and value is not None):
                 raise ValueError(
                     f"parameters: found {name}, which "
-                    + ("may be left out (null) and is else " if name in TO_LEAVE_OUT else "is ")
-                    + "stated by what asks (`max_tokens`, `temperature`, `samples` of a task or a step) or by fields "
-                    "of their own (`model`, `limit_name`); expected others"
+                    + ("can only be left out (null). Otherwise it is " if name in TO_LEAVE_OUT else "is ")
+                    + "set by a task or step (`max_tokens`, `temperature`, `samples`), or has a field of its own "
+                    "(`model`, `limit_name`). Remove it from `parameters`"
                 )
         return self
 
@@ -178,11 +178,11 @@ class RentedModelConfig(StepConfig):
 
 
 def require_key(variable: str | None, found: str | None) -> str | None:
-    """The key in an environment variable, if one is named. Raises UsageError where it is not set, or is no header."""
+    """Return the key, or None if no variable is named. Raises UsageError if it is not set or not valid in a header."""
     if variable is None:
         return None
     if not (key := (found or "").strip()):
-        raise UsageError(f"the environment variable {variable} is not set: put the key of the address into it")
+        raise UsageError(f"the environment variable {variable} is not set: put the key for the address into it")
     if not key.isascii() or not key.isprintable():
         raise UsageError(f"the environment variable {variable}: expected a key of plain characters on one line")
     return key

@@ -1,7 +1,7 @@
-"""Asks chat completions of an address: bounded in size and time, and patient with a busy server.
+"""Client for chat completions of an address, with limits on size and time. It waits for a busy server.
 
-No redirect is followed, and no body is kept beyond a bound. What a server says is cleaned here, once: the key is taken
-out of it, and what is no character of UTF-8.
+It follows no redirect, and reads only a limited number of bytes. It removes the key, and characters that UTF-8 cannot
+encode, from all that a server says.
 """
 
 from __future__ import annotations
@@ -34,34 +34,34 @@ if TYPE_CHECKING:
     import httpx
 
 LARGEST_BODY = 4 * 2**20
-"""Bytes of one answer: a hundred times the longest that models write."""
+"""Maximum bytes of one answer: a hundred times the longest that models write."""
 MOST_TOKENS = 2**24
-"""That one request reads or writes: more than any model does."""
+"""Maximum number of tokens that a request can read or write. It is larger than any model's."""
 SHOWN = 200
-"""Characters of a name, and of what a server says is wrong."""
+"""Maximum number of characters that are shown of a name, and of a server's error message."""
 CONNECT_SECONDS = 10.0
 LONGEST_WAIT = 600.0
-"""Seconds; a server that asks for more has closed for today."""
+"""Maximum seconds to wait for a busy server. If the server asks for more, the build stops."""
 FIRST_WAIT, LONGEST_BACKOFF = 1.0, 30.0
 POLL_SECONDS = 0.1
-"""How often it is looked whether the user has asked to stop."""
+"""Seconds between two checks whether the user wants to stop."""
 GRACE_SECONDS = 5.0
-"""For what is under way when the user asks to stop: it is paid for."""
+"""Seconds that running requests get when the user stops, because they are already paid for."""
 TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length", "context size")
-"""How OpenAI, lmworks, llama.cpp and vLLM say that a prompt is longer than the model reads."""
+"""Words with which OpenAI, lmworks, llama.cpp and vLLM say that a prompt is longer than the model's context."""
 BUSY = (408, 409, 425, 429)
 ENDINGS = ("length", "content_filter")
 """Endings of answers that are counted separately. All others are whole answers."""
 
 LONGEST_FAULT = 10_000
-"""Characters of a fault that are looked through, for its first are shown."""
+"""Maximum number of characters of an error message that are searched for the key. Only the first ones are shown."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 Body = Mapping[str, Any]
 
 
 class _Again(Exception):
-    """May go well another time."""
+    """Error of an attempt that can succeed if it is repeated."""
 
     def __init__(self, why: str, wait: float | None = None) -> None:
         super().__init__(why)
@@ -75,7 +75,7 @@ class Answered:
     text: str
     finish_reason: str
     reported: str
-    """The model, by the name that the server gives it; empty where it gives none."""
+    """Model name in the server's answer. Empty if the answer names none."""
     prompt_tokens: int = 0
     answer_tokens: int = 0
     thoughts: str | None = None
@@ -84,7 +84,7 @@ class Answered:
 
 
 class Client:
-    """Sends requests to one address with one key."""
+    """Sender of requests to one address with one key."""
 
     def __init__(self, config: RentedModelConfig) -> None:
         self.config = config
@@ -94,8 +94,8 @@ class Client:
         self._secret = Secret(self._key)
         if self._key and self._secret.is_sought and self._key in config.model_dump_json():
             raise UsageError(
-                f"{config.key_variable}: the recipe holds this key in another field of the model, where all may read "
-                "it: take it out, and have another one issued"
+                f"{config.key_variable}: the recipe holds this key in another field of the model, where everyone can "
+                "read it. Remove it, and ask the provider for a new key"
             )
 
     def ask(
@@ -106,10 +106,10 @@ class Client:
         say: Callable[[str], None] = lambda line: None,
         lost: Callable[[int], None] = lambda number: None,
     ) -> None:
-        """Ask each; `received` is told the number of each with its answer as it comes, `lost` before it is asked again.
+        """Send each request. Call `received` with its number and answer, and `lost` before it is repeated.
 
-        Raises LmworksError for what cannot be answered, and what `check_stop` raises: what is under way then is given
-        some seconds, since it is paid for.
+        Raises LmworksError if a request cannot be answered, and errors of `check_stop`. Running requests then get some
+        seconds to end, because they are already paid for.
         """
         asking = partial(asyncio.run, self._ask(bodies, received, check_stop, say, lost))
         try:
@@ -169,7 +169,7 @@ class Client:
     async def _patiently(
         self, http: httpx.AsyncClient, body: Body, say: Callable[[str], None], lost: Callable[[], None]
     ) -> Answered:
-        """Ask until it goes well, or has failed as often as the recipe allows."""
+        """Repeat a request until it succeeds, or has failed as often as the recipe allows."""
         import httpx
 
         backoff, why = FIRST_WAIT, ""
@@ -188,12 +188,12 @@ class Client:
             lost()
             wait = backoff * random.uniform(0.5, 1.0) if wait is None else wait  # noqa: S311 - no secret
             if wait > 2 * LONGEST_BACKOFF or attempt == 0:
-                say(f"{self.config.address} {why}: asked again in {wait:.0f} s")
+                say(f"{self.config.address} {why}: lmworks asks again in {wait:.0f} s")
             await asyncio.sleep(wait)
             backoff = min(2 * backoff, LONGEST_BACKOFF)
         raise LmworksError(
-            f"{self.config.address} {why}, {self.config.attempts} times; what was answered is kept: build again to go "
-            "on, or raise `attempts`, lower `requests_at_once` or raise `timeout_seconds`"
+            f"{self.config.address} {why}, {self.config.attempts} times. The answers so far are kept; build again to "
+            "continue, or raise `attempts`, lower `requests_at_once` or raise `timeout_seconds`"
         )
 
     async def _once(self, http: httpx.AsyncClient, body: Body) -> Answered:
@@ -211,11 +211,11 @@ class Client:
         return self._failed(answer.status_code, answer.headers, sent)
 
     def _unpacked(self, body: bytes, coding: str) -> bytes:
-        """A body that was sent compressed, though it was asked not to be; never more of it than is read of any."""
+        """Return a body uncompressed, even if the server compressed it unasked. Read at most `LARGEST_BODY` bytes."""
         if coding in ("", "identity"):
             return body
         if coding not in ("gzip", "x-gzip", "deflate"):
-            raise self._refused(f"sends an answer in the coding {self._safe(coding)!r}, where none was asked for")
+            raise self._refused(f"sends an answer in the coding {self._safe(coding)!r}, which was not requested")
         unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
         try:
             found = unpacking.decompress(body, LARGEST_BODY)
@@ -229,18 +229,18 @@ class Client:
         return self._refused(f"sends more than {LARGEST_BODY / 2**20:.0f} MiB for one answer")
 
     def _failed(self, status: int, headers: httpx.Headers, body: bytes) -> Answered:
-        """Raise what a status means; a prompt that is too long is an answer."""
+        """Raise the error that a status means. A prompt that is too long gives an answer instead."""
         code, said = _fault(body)
         said = f" ({self._safe(said)})" if said else ""
         if 300 <= status < 400:
             where = self._safe(_host(headers.get("location", "")))
             raise self._refused(
-                f"sends elsewhere, to {where} (HTTP {status}); nothing was sent there: name the address that is meant"
+                f"sends elsewhere, to {where} (HTTP {status}). Nothing was sent there. Name the right address"
             )
         if status in (401, 403):
             variable = self.config.key_variable
             held = f"the key in the environment variable {variable}" if variable else "requests without a key"
-            mend = "put a valid one there" if variable else "name the variable that holds one, in `key_variable`"
+            mend = "put a valid key there" if variable else "name the variable with the key in `key_variable`"
             raise self._refused(f"refuses {held} (HTTP {status}){said}: {mend}")
         if status in BUSY or status >= 500:
             wait = _retry_after(headers.get("retry-after"))
@@ -252,7 +252,7 @@ class Client:
         if status == 404:
             raise self._refused(
                 f"has no {self.config.model!r}, or no /chat/completions (HTTP 404){said}: check `model` or `address`, "
-                "which mostly ends in /v1"
+                "which usually ends in /v1"
             )
         raise self._refused(f"refuses the request (HTTP {status}){said}: `parameters` and `limit_name` change it")
 
@@ -272,7 +272,7 @@ class Client:
             kind = "no JSON" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else kind
             kind = str(error) if isinstance(error, _Implausible) else kind
             raise self._refused(
-                f"answers with {kind} where a chat completion was expected ({len(body):,} bytes): is it the base URL "
+                f"answers with {kind} where a chat completion was expected ({len(body):,} bytes). Is it the base URL "
                 "of an OpenAI-compatible API?"
             ) from None
         return Answered(
@@ -288,7 +288,7 @@ class Client:
         return LmworksError(f"{self.config.address} {why}")
 
     def _clean(self, said: str) -> str:
-        """Return a server's text to keep, without the key and without halves of characters, which no file can hold."""
+        """Return a server's text without the key, and without surrogates, which no file can hold."""
         return self._secret.taken_out(_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", said))
 
     def _safe(self, said: str) -> str:
@@ -297,7 +297,7 @@ class Client:
 
 
 def _fault(body: bytes) -> tuple[str, str]:
-    """Return the code and the words of an error, where the body has OpenAI's form or nearly so."""
+    """Return the code and the message of an error. Both are empty if the body is not in OpenAI's format or similar."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -310,11 +310,11 @@ def _fault(body: bytes) -> tuple[str, str]:
 
 
 class _Implausible(ValueError):
-    """A number that no model counts."""
+    """Error for a number of tokens that cannot be right."""
 
 
 def _count(found: Any) -> int:
-    """Tokens, as a server counts them; none where it does not."""
+    """Return a server's count of tokens. 0 if it does not count them."""
     if found is None:
         return 0
     if not isinstance(found, int | float) or not math.isfinite(found) or found > MOST_TOKENS:
@@ -323,19 +323,19 @@ def _count(found: Any) -> int:
 
 
 def _shown(said: str) -> str:
-    """Return a text of others on one line, without what moves a terminal's cursor or turns its letters round."""
+    """Return foreign text on one line, without characters that move a terminal's cursor or reverse letters."""
     return " ".join("".join(each if each.isprintable() else " " for each in said).split())
 
 
 def _host(location: str) -> str:
-    """Return the host of a redirect."""
+    """Return the host name in a redirect's location, or words that say what is there instead."""
     with suppress(ValueError):
         return urlsplit(location).hostname or "a path of its own"
     return "what is no address"
 
 
 def _retry_after(said: str | None) -> float | None:
-    """Seconds that a server asks for, in either of HTTP's two forms (RFC 9110, 10.2.3)."""
+    """Return the seconds that a server asks to wait, from either of HTTP's two forms (RFC 9110, 10.2.3)."""
     if not said:
         return None
     with suppress(ValueError):
@@ -346,5 +346,5 @@ def _retry_after(said: str | None) -> float | None:
 
 
 def now() -> str:
-    """Return the time, to the second, of what is dated."""
+    """Return the present time in UTC, to the second, as text."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -18,16 +18,16 @@ from lmworks.pipeline.work.chunks import read_records
 
 ANSWERS, PROMPTS = "answers.jsonl", "prompts.jsonl"
 NOTING = "noting"
-"""The field of config.json of a folder in which it is noted what is asked."""
-ASK_IT = "a rented model tells what a build asked it: name it in a recipe's tasks, or ask its address itself"
+"""Field of config.json that marks a folder in which requests are noted, not answered."""
+ASK_IT = "a rented model only has the answers of its build. Name it in a recipe's tasks, or ask its address directly"
 STOPS = 4
-"""That OpenAI's API takes."""
+"""Maximum number of stop strings in OpenAI's API."""
 
 
 def asked_of(prompt: Sequence[int], sampling: Sampling) -> dict[str, Any]:
-    """Return a request as it is noted: fields of a chat completion."""
+    """Return a request as fields of a chat completion, which is the form in which it is noted."""
     if len(sampling.stop) > STOPS:
-        raise Cannot(f"{len(sampling.stop)} texts to stop at; servers of OpenAI's API take {STOPS}")
+        raise Cannot(f"{len(sampling.stop)} stop strings; servers of OpenAI's API take at most {STOPS}")
     found: dict[str, Any] = {
         "messages": json.loads(bytes(prompt)),
         "max_tokens": sampling.max_tokens,
@@ -46,7 +46,7 @@ def key_of(asked: Mapping[str, Any]) -> str:
 
 
 class RentedEngine(Engine):
-    """Its prompts are the bytes of a conversation, since nobody knows the tokens of a model that is not here."""
+    """Engine of a rented model. Its prompts are the bytes of a conversation, because its tokens are unknown."""
 
     can: frozenset[Ability] = frozenset({"generate"})
     context_length = sys.maxsize
@@ -70,7 +70,7 @@ class RentedEngine(Engine):
         return list(canonical_json(turns).encode())
 
     def encode_text(self, text: str) -> list[int]:
-        raise Cannot("a rented model answers chats, and goes on from no text: state prompt chat or few-shot")
+        raise Cannot("a rented model answers chats, and cannot continue a text: state `prompt: chat` or `few-shot`")
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
         """Return the answers. Raises BeyondContext for a prompt that its server calls too long."""
@@ -87,9 +87,9 @@ class RentedEngine(Engine):
     def _answer(self, asked: Mapping[str, Any]) -> Generation:
         found = (self._answers or {}).get(key_of(asked))
         if found is None:
-            raise LmworksError(f"{self._folder}: it was never asked this; build with `--rebuild` its step")
+            raise LmworksError(f"{self._folder}: has no answer to this request; build its step with `--rebuild`")
         if found.get("is_beyond"):
-            raise BeyondContext(f"the server of {self.told['model']} says that a prompt is longer than it reads", 0)
+            raise BeyondContext(f"the server of {self.told['model']} says that a prompt is too long for the model", 0)
         thoughts = found.get("thoughts")
         return Generation(
             range(found["answer_tokens"]),  # which tokens is not told, only how many

@@ -1,4 +1,4 @@
-"""A rented model's three steps: whether it answers, what it is to be asked, and its answers as a dated snapshot."""
+"""Three steps of a rented model: a trial request, the prompts to send, and its answers as a dated snapshot."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from lmworks.pipeline.work.chunks import read_records, write_records
 from lmworks.recipe.schema import BesideRecipe, Effect, Reference, StepConfig
 
 TRIAL = {"messages": [{"role": "user", "content": "Say yes."}], "max_tokens": 16, "temperature": 0.0}
-"""Asked first: it shows that address, key and name are right, and holds nothing of yours."""
+"""First request. It shows that address, key and name are right, and contains no data of yours."""
 MESSAGE_TOKENS, CHAT_TOKENS = 8, 64
-"""That chat templates of known models put around a message, and before a chat, at the most."""
+"""Maximum number of tokens that chat templates of known models put around a message, and before a chat."""
 
 
 @stage(version=1)
 def rent(config: RentedModelConfig, out: Path, context: Context) -> Result:
-    """Ask the address for one word, and note which model answered and when. Its answers are of this date.
+    """Ask the address for one word, and note which model answered and when.
 
-    Raises LmworksError if it does not answer, or if another model does than is asked for; GateRefused, before anything
-    is sent, where this alone could cost more than a step may.
+    Raises LmworksError if no model or the wrong model answers. Raises GateRefused, before anything is sent, if this
+    request alone could cost more than a step may.
     """
     found: list[Answered] = []
     bill = _Bill(config, {"": TRIAL}, (), ())
@@ -72,8 +72,8 @@ def _require_asked(config: RentedModelConfig, reported: str) -> None:
     wanted = expected.lower(), expected.lower().rpartition("/")[2]
     if not (reported == expected if config.reports else any(name.startswith(wanted) for name in names)):
         raise LmworksError(
-            f"{config.address} answers as {reported[:100]!r}, and {expected!r} was asked for: if it is the one that is "
-            "meant, state its name in `reports`"
+            f"{config.address} answers as {reported[:100]!r}, but the recipe names {expected!r}. If this is the right "
+            "model, state the name of the answers in `reports`"
         )
 
 
@@ -91,7 +91,7 @@ class PromptsConfig(StepConfig):
 
 
 class _Forgetful:
-    """A journal of what need not be gone on with."""
+    """Journal that keeps nothing, for work that is never continued."""
 
     def records(self) -> list[dict[str, Any]]:
         return []
@@ -101,9 +101,9 @@ class _Forgetful:
 
 @stage(version=1, reads="read")
 def rented_prompts(config: PromptsConfig, read: list[Handle], out: Path, context: Context) -> Result:
-    """Run a step with a model that says nothing, and write what it was asked, each once; nothing is sent.
+    """Run a step with a stand-in model that gives empty answers. Write each request once, and send nothing.
 
-    So prompts are known, and may be looked at, before the first leaves this machine.
+    You can read the prompts before the first of them leaves this machine.
     """
     declared: Stage = config.declared
     folders = {name: context.scratch / f"model-{number}" for number, (_, name) in enumerate(config.given) if name}
@@ -135,7 +135,7 @@ def rented_prompts(config: PromptsConfig, read: list[Handle], out: Path, context
 
 
 def size_of(asked: Sequence[Mapping[str, Any]]) -> Counter[str]:
-    """Return how much is asked. A token is a byte at the least, so that there are no more of them than that."""
+    """Return the number of requests, and the maximum of tokens. A token has at least one byte, so bytes are counted."""
     size: Counter[str] = Counter({REQUESTS: len(asked), PROMPT_TOKENS: 0, ANSWER_TOKENS: 0})
     for each in asked:
         texts = [turn["content"] for turn in each["messages"]]
@@ -160,7 +160,7 @@ def told(config: RentedModelConfig, size: Mapping[str, int]) -> str:
 
 
 class RentedAnswersConfig(BesideRecipe):
-    """Ask a rented model; made by the graph."""
+    """Settings of a step that asks a rented model. Made by the graph."""
 
     prompts: Reference = Field(description="Prompts to send.")
     model: Reference = Field(description="Rented model.")
@@ -170,11 +170,11 @@ class RentedAnswersConfig(BesideRecipe):
 
 
 AGAIN = "again"
-"""The field of the journal for what was sent in vain, and may be billed."""
+"""Field of the journal for requests that got no answer, but may be billed."""
 
 
 class _Bill:
-    """Highest cost of a step: the counted cost of answers, and the highest cost of all others."""
+    """Highest possible cost of a step: the counted cost of its answers, and the maximum of its other requests."""
 
     def __init__(
         self,
@@ -192,17 +192,17 @@ class _Bill:
         self._usd += self._at_most(key)
 
     def answered(self, record: Mapping[str, Any]) -> None:
-        """In place of what its request could cost; a server that counts nothing may bill all of it."""
+        """Replace the maximum cost of a request by its counted cost. Keep the maximum if the server counts nothing."""
         if counted := self._config.usd(record["prompt_tokens"], record["answer_tokens"]):
             self._usd += counted - self._at_most(record["key"])
 
     def require_room(self, what: str) -> None:
-        """Raise GateRefused where it is more than the recipe allows."""
+        """Raise GateRefused if the cost is more than the recipe allows."""
         most = self._config.most_usd
         if most is not None and self._usd > most + ROUNDING:
             raise GateRefused(
-                f"most_usd is {most:g}, and this may cost ${self._usd:,.2f}; {what}. Ask less (`limit`, `max_tokens` "
-                "of the task), or raise it"
+                f"most_usd is {most:g}, but this may cost ${self._usd:,.2f}; {what}. Ask less (`limit`, `max_tokens` "
+                "of the task), or raise `most_usd`"
             )
 
     def _at_most(self, key: str) -> float:
@@ -211,11 +211,11 @@ class _Bill:
 
 
 ROUNDING = 1e-9
-"""USD that a sum of many may be off."""
+"""Tolerance for rounding errors of a sum, in US dollars."""
 
 
 def _added(config: RentedModelConfig) -> int:
-    """Bytes that `parameters` add to a request: a server may read them to its model."""
+    """Return the bytes that `parameters` add to a request. A server may pass them to its model."""
     return len(canonical_json(config.parameters).encode()) if config.parameters else 0
 
 
@@ -223,12 +223,12 @@ def _added(config: RentedModelConfig) -> int:
 def rented_answers(
     config: RentedAnswersConfig, prompts: Handle, model: ModelFolder, out: Path, context: Context
 ) -> Result:
-    """Ask what is to be asked, each once, and write the answers with their date: a model folder that knows only these.
+    """Send each request once, and write the answers with their date as a model folder that has only these answers.
 
-    Each answer is on disk when it is received: none is paid for twice. Of one that holds what was erased beside the
-    recipe no text is kept: the model may know a person whom no text here names any more. Raises GateRefused, before
-    anything is sent, where it could cost more than the recipe allows, and later, before what would make it so is asked
-    again.
+    Each answer is written to disk when it is received, so it is not paid for twice. If an answer contains a value that
+    was erased for this recipe, its text is not kept, because the model may know a person who was erased here. Raises
+    GateRefused before anything is sent if it could cost more than the recipe allows. It raises this error also before a
+    repeated request that could exceed this cost.
     """
     lease, rented = read_json(model.path / "config.json"), config.rented
     asked = {key_of(each): each for each in read_records(prompts.path / PROMPTS)}
@@ -248,8 +248,8 @@ def rented_answers(
     def received(number: int, answer: Answered) -> None:
         if answer.reported not in ("", lease["reported"]):
             raise LmworksError(
-                f"{rented.address} now answers as {answer.reported[:100]!r}, and this snapshot is of "
-                f"{lease['reported']!r}: `lmworks build --rebuild` the model's step asks the new one, all anew"
+                f"{rented.address} now answers as {answer.reported[:100]!r}, but this snapshot is of "
+                f"{lease['reported']!r}. To ask the new model everything, rebuild the model's step with --rebuild"
             )
         if erased and any(erased.find([answer.text, answer.thoughts or ""])):
             answer = replace(answer, text="", thoughts=None, finish_reason=NAMES_ERASED)
@@ -258,7 +258,7 @@ def rented_answers(
         context.journal.append(record)
         context.progress.update(len(known))
         bill.answered(record)
-        bill.require_room("what was answered is kept")
+        bill.require_room("the answers so far are kept")
 
     def lost(number: int) -> None:
         context.journal.append({AGAIN: left[number]})
@@ -293,7 +293,7 @@ CUT, WITHHELD = "answers that were cut", "answers that the provider withheld"
 HELD_ERASED = "answers that held what was erased"
 BEYOND = "prompts longer than the model reads"
 NAMES_ERASED = "erased"
-"""In place of why an answer ended: its text was not kept."""
+"""Finish reason of an answer whose text was not kept, because it contained an erased value."""
 
 
 def asked_for(step: str) -> str:
@@ -302,7 +302,7 @@ def asked_for(step: str) -> str:
 
 
 def _body(config: RentedModelConfig, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the request of what is asked."""
+    """Return the body of the request to send."""
     body = {"model": config.model, **{name: value for name, value in asked.items() if name != "max_tokens"}}
     body[config.limit_name] = asked["max_tokens"]
     body |= config.parameters

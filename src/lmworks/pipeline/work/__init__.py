@@ -1,1 +1,1 @@
-"""How units of work run: in processes, on Ray, in chunks that a kill costs one of."""
+"""Ways to run units of work: in processes, on Ray, or in chunks, of which a kill loses only one."""

@@ -1,4 +1,4 @@
-"""Long work in chunks, of which a kill costs one."""
+"""Long work in chunks. If the process is killed, only one chunk is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORM = 2
 
 
 def in_chunks(context: Context, units: Sequence[Unit], size: int, work: Work[Unit]) -> list[Line]:
-    """Records of all units; those of a chunk are on disk before the next begins: a kill costs one chunk.
+    """Yield the records of all units. Those of a chunk are on disk before the next begins, so a kill loses one chunk.
 
     A chunk that is not as the journal has its digest is made again, and one that a version wrote of other fields.
     """
@@ -44,7 +44,7 @@ def in_chunks(context: Context, units: Sequence[Unit], size: int, work: Work[Uni
 
 
 def losing_none_else(work: Work[Unit], lost: list[BeyondContext]) -> Work[Unit]:
-    """`work` that goes on without the units which a model cannot read; why is added to `lost`."""
+    """Return a function like `work` that skips units which a model cannot read, and adds the reason to `lost`."""
 
     def done(some: Sequence[Unit]) -> list[Line]:
         try:
@@ -60,11 +60,11 @@ def losing_none_else(work: Work[Unit], lost: list[BeyondContext]) -> Work[Unit]:
 
 
 def write_records(path: Path, records: Iterable[Line]) -> None:
-    """Write one record a line, keys sorted."""
+    """Write one record per line, with sorted keys."""
     write_atomically(path, "".join(canonical_json(record) + "\n" for record in records))
 
 
 def read_records(path: Path) -> list[Line]:
-    """Return the records of such a file."""
+    """Return the records of a file with one record per line."""
     with path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]

@@ -1,4 +1,4 @@
-"""The record of a stage's finished work: one JSON line each, durable before the next begins."""
+"""Record of a stage's finished work: one JSON line per unit, which is on disk before the next unit begins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lmworks.pipeline.files import canonical_json
 
 
 class FileJournal:
-    """Lines appended to `progress.jsonl`. A line that a crash cut short is dropped at opening."""
+    """Journal of lines appended to `progress.jsonl`. Opening it drops a last line that a crash cut short."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -32,11 +32,11 @@ class FileJournal:
             os.truncate(path, whole)
 
     def records(self) -> list[dict[str, Any]]:
-        """All records so far, oldest first."""
+        """Return all records so far, the oldest first."""
         return list(self._lines)
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Append one record and fsync it."""
+        """Append one record, and wait until it is on disk."""
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(canonical_json(dict(record)) + "\n")

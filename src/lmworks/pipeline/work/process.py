@@ -17,7 +17,7 @@ PROCESS = Path("/proc/self")
 
 @cache
 def processor_facts() -> dict[str, str]:
-    """Return the operating system's facts of the (last) processor. Empty if it has no such file."""
+    """Return the operating system's facts about the last processor. Empty if the system has no file with them."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     pairs = (line.split(":", 1) for line in lines if ":" in line)
@@ -25,7 +25,7 @@ def processor_facts() -> dict[str, str]:
 
 
 def processor_name() -> str:
-    """Enough to tell whether two times were measured on one kind of processor."""
+    """Return a description of the processor, to decide whether two times were measured on the same kind."""
     facts = processor_facts()
     name = facts.get("model name") or platform.processor() or platform.machine()
     return f"{name} (family {facts.get('cpu family', '')}, model {facts['model']})" if "model" in facts else name
@@ -38,7 +38,7 @@ def load_in_words(cores: int) -> str:
 
 
 def give_memory_back() -> None:
-    """Have what a step freed go back to the system, where C library and pyarrow can do that."""
+    """Give memory that a step has freed back to the system, if the C library and pyarrow can do that."""
     if arrow := sys.modules.get("pyarrow"):
         arrow.default_memory_pool().release_unused()
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -47,7 +47,7 @@ def give_memory_back() -> None:
 
 
 def forget_peak_memory() -> int:
-    """Have the peak counted anew from here, where the system can do that (Linux: proc(5), clear_refs); what is held."""
+    """Reset the peak memory if the system can (Linux: proc(5), clear_refs). Return the memory in use."""
     with suppress(OSError):
         (PROCESS / "clear_refs").write_text("5")
     return peak_memory_bytes()
@@ -66,7 +66,7 @@ def peak_memory_bytes() -> int:
 
 
 def end_with_parent() -> None:
-    """Call in a child whose standard input is a pipe held open by the parent: its closing ends the child."""
+    """End this child process when its parent ends. Its standard input must be a pipe that the parent holds open."""
 
     def wait() -> None:
         while os.read(0, 1024):  # not sys.stdin: its lock, held at the end of the program, is a fatal error

@@ -24,13 +24,13 @@ from lmworks.pipeline.build import versions
 from lmworks.pipeline.work.workers import WORKER_DIED
 
 PORT = 6379
-"""Where `ray start --head` listens unless told otherwise."""
+"""Default port of `ray start --head`."""
 TASKS_A_CPU = 2
-"""In flight: one that runs, and one that is there when it ends."""
+"""Number of tasks per CPU that are submitted at a time: one that runs, and one that waits."""
 
 
 def parse_place(on: str) -> str | None:
-    """Where `--on` asks document steps to run: None for `local`, "" for a Ray of this build, or a cluster's address."""
+    """Return the place named by `--on`: None for `local`, "" for a Ray of this build, or the address of a cluster."""
     if on == "local":
         return None
     found = re.fullmatch(r"ray(?:://([\w.-]+)(?::([0-9]{1,5}))?)?", on)
@@ -42,7 +42,7 @@ def parse_place(on: str) -> str | None:
 
 
 class RayWorkers(AbstractContextManager["RayWorkers"]):
-    """Runs units of work on Ray, which is started or joined when the first of them comes."""
+    """Runner of units of work on Ray. It starts or joins Ray when the first units come."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -73,7 +73,7 @@ class RayWorkers(AbstractContextManager["RayWorkers"]):
                 if isinstance(error.cause, LmworksError):
                     raise error.cause from None
                 raise LmworksError(
-                    f"A worker failed: {str(error).splitlines()[-1]}. If it is a module that it lacks: "
+                    f"A worker failed: {str(error).splitlines()[-1]}. If a module is missing, type "
                     "pip install 'lmworks[data,ray]' on every machine."
                 ) from error
             except RayError as error:
@@ -100,14 +100,14 @@ class RayWorkers(AbstractContextManager["RayWorkers"]):
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
             raise LmworksError(
                 f"Ray cannot be used ({str(error).splitlines()[0]}). For a cluster, run the build on one of its "
-                f"machines, joined with: ray start --address={self._address or 'HOST:PORT'}"
+                f"machines. To join a machine, type: ray start --address={self._address or 'HOST:PORT'}"
             ) from error
         finally:
             signal.signal(signal.SIGTERM, handler)  # Ray sets its own, and would end a build that asks to stop safely
         self._cpus = max(1, int(ray.cluster_resources().get("CPU", 0)))  # type: ignore[no-untyped-call]
 
     def _refuse_silence(self) -> None:
-        """Ray itself would ask for many minutes."""
+        """Raise UsageError if nothing answers at the address. Ray itself would try for many minutes."""
         host, port = self._address.split(":")
         try:
             socket.create_connection((host, int(port)), timeout=5).close()
@@ -119,7 +119,7 @@ class RayWorkers(AbstractContextManager["RayWorkers"]):
 
 
 def call(ours: dict[str, str], work: Callable[[Any], int], unit: Any) -> int:
-    """Run a unit of work, unless this machine has other libraries than the driver: its bytes might differ."""
+    """Run a unit of work. Raises LmworksError if this machine has other libraries, as its output could then differ."""
     here = versions()
     other = [f"{name} {here[name]}, not {found}" for name, found in ours.items() if here.get(name, found) != found]
     if other:

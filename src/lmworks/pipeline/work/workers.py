@@ -15,13 +15,13 @@ from typing import Any
 from lmworks.errors import LmworksError
 
 Execute = Callable[[Callable[[Any], int], Sequence[Any], int], Generator[int, None, None]]
-"""Runs a picklable function over units of work with a number of workers; yields what it returns as each unit ends."""
+"""Function that runs a picklable function over units of work with some workers, and yields each result as it ends."""
 
 MOST_THREADS = 4
-"""More of them wait for the interpreter's lock longer than processes take to start."""
+"""Maximum number of threads. More threads would wait for the interpreter's lock longer than processes take to start."""
 
 NOT_KNOWN = 255
-"""The exit code that Python gives a process whose end it could not learn."""
+"""Exit code that Python states for a process if it does not know how the process ended."""
 
 WORKER_DIED = (
     "A worker process died ({}). Build again to go on from the shards that are finished; if it happens again and "
@@ -30,7 +30,7 @@ WORKER_DIED = (
 
 
 def in_processes(work: Callable[[Any], int], units: Sequence[Any], workers: int) -> Generator[int, None, None]:
-    """Run units in processes of this machine; a single one, or a single worker's, in this process."""
+    """Run units in processes of this machine. With a single unit or a single worker, use this process."""
     if workers == 1 or len(units) < 2:
         yield from map(work, units)
         return
@@ -85,7 +85,7 @@ def _end_of(processes: Iterable[BaseProcess]) -> str:
 
 
 def in_threads(work: Callable[[Any], int], units: Sequence[Any], workers: int) -> Generator[int, None, None]:
-    """Run units in threads of this process, which start at once: for work inside libraries that release the lock."""
+    """Run units in threads of this process, for work in libraries that release the lock. Threads start quickly."""
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
     pool = ThreadPoolExecutor(workers)
@@ -97,7 +97,7 @@ def in_threads(work: Callable[[Any], int], units: Sequence[Any], workers: int) -
 
 
 def begin_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even when it is killed."""
+    """Make this process ignore Ctrl-C, and end when its parent ends, even if the parent is killed."""
     import multiprocessing
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

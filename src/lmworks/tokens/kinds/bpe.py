@@ -18,12 +18,12 @@ class BpeConfig(Vocabulary):
     vocab_size: int = Field(
         default=4096,
         ge=259,
-        description="Number of ids, with three special tokens and 256 bytes. 4,096 suits models of a few million "
-        "weights, whose compute a larger table would exceed. Raise it for larger models.",
+        description="Number of ids, including three special tokens and 256 bytes. 4,096 suits models of a few million "
+        "weights. There, a larger table would need more compute than the rest. Raise it for larger models.",
     )
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
-        """By the trainer of `tokenizers`; any text can be encoded, since all 256 bytes are in the vocabulary."""
+        """Train with `tokenizers`. Any text can be encoded, because all 256 bytes are in the vocabulary."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
         backend = Tokenizer(models.BPE())

@@ -19,12 +19,12 @@ class CharacterConfig(Vocabulary):
     vocab_size: int = Field(
         default=1024,
         ge=259,
-        description="Number of ids, with three special tokens and 256 bytes. 1,024 hold the letters of most alphabets. "
+        description="Number of ids, including three special tokens and 256 bytes. 1,024 hold most alphabets' letters. "
         "A rarer character takes two to four bytes.",
     )
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
-        """Bytes first, so that any text can be encoded, then characters, the most frequent first."""
+        """Number the bytes first, so that any text can be encoded, and then the characters by frequency."""
         from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
         counts = count_characters(texts)

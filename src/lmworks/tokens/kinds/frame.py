@@ -1,4 +1,4 @@
-"""The special tokens around and inside the texts that a model reads to tell something of them."""
+"""Special tokens around and inside the texts that an encoder reads."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lmworks.tokens.settings import unknown_token
 from lmworks.tokens.tokenizer import Tokenizer
 
 MASK = "<|mask|>"
-"""Added behind the ids of a tokenizer that knows no mask, as those that lmworks trains."""
+"""Mask token, added after the last id of a tokenizer that has none, such as the ones that lmworks trains."""
 PUBLISHED = (("[CLS]", "[SEP]", "[MASK]", "[PAD]"), ("<s>", "</s>", "<mask>", "<pad>"))
-"""BERT's and RoBERTa's."""
+"""Special tokens of BERT and of RoBERTa: begin, end, mask, padding."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Names and ids of the tokens that begin, end, hide and fill up."""
+    """Names and ids of the tokens that begin a text, end it, mask a token and pad a row."""
 
     names: tuple[str, str, str, str]
     begin: int
@@ -28,7 +28,7 @@ class Frame:
 
 
 def frame_of(tokenizer: Tokenizer) -> Frame:
-    """Return a published encoder's own special tokens if the tokenizer has them, else those of documents and chats."""
+    """Return the special tokens of BERT or RoBERTa if the tokenizer has them, else those of documents and chats."""
     ids = {token["content"]: token["id"] for token in json.loads(tokenizer.to_json())["added_tokens"]}
     for names in PUBLISHED:
         if all(name in ids for name in names):
@@ -40,7 +40,7 @@ def frame_of(tokenizer: Tokenizer) -> Frame:
 
 
 def write_framing_tokenizer(tokenizer: Tokenizer, folder: Path, vocab_size: int, context_length: int) -> None:
-    """Write a tokenizer with which `transformers` frames texts as training did; ids that the model lacks go."""
+    """Write a tokenizer that frames texts as in training, for `transformers`. Leave out ids that the model lacks."""
     from tokenizers import Tokenizer as Backend
     from tokenizers.processors import TemplateProcessing
 

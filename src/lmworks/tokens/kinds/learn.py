@@ -21,10 +21,10 @@ from lmworks.tokens.settings import unknown_token
 from lmworks.tokens.tokenizer import CHAT_TEMPLATE, END_OF_TEXT, END_OF_TURN, open_tokenizer
 
 SAMPLE_DOCUMENTS = 1000
-"""Documents that bytes per token are measured on."""
+"""Number of documents on which bytes per token are measured."""
 
 Texts = Callable[[], Iterator[str]]
-"""Gives every text of a corpus, as often as it is called."""
+"""Function that yields every text of a corpus, each time it is called."""
 
 TOKENIZER_CONFIG = {
     "tokenizer_class": "PreTrainedTokenizerFast",
@@ -34,7 +34,7 @@ TOKENIZER_CONFIG = {
     "clean_up_tokenization_spaces": False,
     "chat_template": CHAT_TEMPLATE,
 }
-"""Settings that `transformers.AutoTokenizer` reads beside the vocabulary."""
+"""Settings that `transformers.AutoTokenizer` reads in addition to the vocabulary."""
 
 
 class Vocabulary(StepConfig, ABC):
@@ -50,11 +50,11 @@ class Vocabulary(StepConfig, ABC):
 
     @abstractmethod
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
-        """Learn it. Equal texts in equal order give an equal vocabulary."""
+        """Learn the vocabulary. Equal texts in equal order give an equal vocabulary."""
 
 
 def learning_stage(config: type[Vocabulary]) -> Stage:
-    """Return the stage, called as the kind, that learns a vocabulary and writes it as `transformers` reads it."""
+    """Return the stage that learns a vocabulary and writes it for `transformers`. It has the name of the kind."""
 
     def learn(config: Vocabulary, documents: Documents, out: Path, context: Context) -> Result:
         count = documents.count()

@@ -1,4 +1,4 @@
-"""A tokenizer that somebody else has trained: `tokenizer.json`."""
+"""Published tokenizer, read from its `tokenizer.json`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PretrainedConfig(StepConfig):
     sha256: str = Field(default="", description="Digest of the file, set by `resolve`.")
 
     def resolve(self, folder: Path) -> Self:
-        """This config with the file that it names, as it is now."""
+        """Return this config with the path and digest of the file that it names."""
         file = place_of(self.path, folder)
         if file.is_dir():
             refuse_links_out(file, ["tokenizer.json"])
@@ -49,8 +49,8 @@ class PretrainedConfig(StepConfig):
             raise UsageError(f"tokenizer: {file} is not there; name a tokenizer.json or its folder")
         if file.suffix == ".model":
             raise UsageError(
-                f"tokenizer: {file} is of SentencePiece, which is not read.\n"
-                "Try: `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` of transformers writes "
+                f"tokenizer: {file} is a SentencePiece tokenizer, which lmworks cannot read.\n"
+                "Convert it with transformers: `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` writes "
                 "tokenizer.json"
             )
         return self.model_copy(update={"file": file, "sha256": digest_file(file)})
@@ -61,12 +61,12 @@ class PretrainedConfig(StepConfig):
         return self.load().get_vocab_size()
 
     def is_that_of(self, path: Path) -> bool:
-        """Return whether it has learned what another `tokenizer.json` has."""
+        """Return whether its learned vocabulary equals that of another `tokenizer.json`."""
         known = vocabulary_of(path)
         return self.sha256 == digest_file(path) or json.loads(self.load().to_str())["model"] == known
 
     def load(self) -> tokenizers.Tokenizer:
-        """Return the tokenizer, with what chats and documents need added behind its ids. Raises LmworksError."""
+        """Return the tokenizer, with lmworks's special tokens added after its last id. Raises LmworksError."""
         backend = read_tokenizer(self.file)
         backend.no_truncation()
         backend.no_padding()
@@ -76,7 +76,7 @@ class PretrainedConfig(StepConfig):
 
 @stage(version=2)
 def pretrained(config: PretrainedConfig, out: Path, context: Context) -> Result:
-    """Take a tokenizer over. Chats are framed as in every lmworks model, whatever template came with it."""
+    """Write a published tokenizer. Chats get lmworks's own template, whatever template the tokenizer came with."""
     backend = config.load()
     write_tokenizer(backend, out)
     return Result(counts={"ids": backend.get_vocab_size()})

@@ -22,7 +22,7 @@ class UnigramConfig(Vocabulary):
     packages: ClassVar[tuple[str, ...]] = ("sentencepiece",)
     kind: Literal["unigram"] = "unigram"
     vocab_size: int = Field(
-        default=4096, ge=320, description="Number of ids, with three special tokens and 256 bytes, as for BPE."
+        default=4096, ge=320, description="Number of ids, including three special tokens and bytes, as for BPE."
     )
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:

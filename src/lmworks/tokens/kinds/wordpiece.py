@@ -14,7 +14,7 @@ from lmworks.tokens.settings import UNKNOWN
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
 ALPHABET = 1_000
-"""Characters at most, as for BERT; a word with any other is unknown."""
+"""Maximum number of characters, as for BERT. A word with another character becomes the unknown token."""
 
 
 class WordPieceConfig(Vocabulary):
@@ -24,7 +24,7 @@ class WordPieceConfig(Vocabulary):
     vocab_size: int = Field(default=4096, ge=64, description="Number of ids, as for BPE.")
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
-        """By the trainer of `tokenizers`, made to give the same ids in every run; case is kept."""
+        """Train with `tokenizers`, so that every run gives the same ids. Case is kept."""
         from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
         alphabet = [each for each in count_characters(texts) if not each.isspace()]

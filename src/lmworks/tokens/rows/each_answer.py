@@ -1,7 +1,7 @@
-"""Chats in which each answer is written as if it was the last one.
+"""Chats in which each answer is written as if it were the last one.
 
-Templates that leave thoughts out of earlier answers write those otherwise than a model will be asked for them. So a
-chat becomes several, of which each ends with an answer that no later chat can train.
+Some templates leave out the thoughts of earlier answers. The text then differs from the text that a model has to write.
+For this reason a chat becomes several chats, each of which ends with an answer that no later chat can train.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from lmworks.tokens.answers import Message
 from lmworks.tokens.tokenizer import Tokenizer
 
 Answers = Literal["each", "last"]
-"""Answers of a chat that are trained where the template writes earlier ones otherwise than the last."""
+"""Answers of a chat that are trained if the template writes earlier answers in another way than the last one."""
 Encoded = tuple[list[int], list[bool], int]
-"""Ids, which of them are trained, and how many answers stand otherwise than they were asked for and given."""
+"""Ids, which of them are trained, and the number of answers that are not written as they were asked for and given."""
 
 
 def chats_of(encoder: Tokenizer, messages: Sequence[Message], answers: Answers) -> list[tuple[list[Message], Encoded]]:
     """Return the chats that train the answers of one chat, each with its tokens, in the order of their last answers.
 
-    That is the chat itself where its template writes each answer like the last, or keeps no thoughts apart. Raises
+    Return the chat itself if its template writes each answer like the last, or does not separate thoughts. Raises
     ChatRefused.
     """
     whole = list(messages), encoder.encode_answers(messages)
@@ -52,7 +52,7 @@ def _is_learned(message: Message) -> bool:
 def _training(
     encoder: Tokenizer, messages: Sequence[Message], numbers: Collection[int]
 ) -> tuple[list[Message], Encoded]:
-    """Return a chat up to the last of some answers, of which it trains only these, and its tokens."""
+    """Return a chat that ends with the last of the answers `numbers` and trains only these, and its tokens."""
     chat = [
         {**message, "weight": 0} if _is_learned(message) and number not in numbers else message
         for number, message in enumerate(messages[: max(numbers) + 1])
@@ -61,6 +61,6 @@ def _training(
 
 
 def _runs(encoded: Encoded) -> list[list[int]]:
-    """Return the trained tokens of each answer that has some."""
+    """Return the trained tokens of each answer that has trained tokens."""
     marked = zip(*encoded[:2], strict=True)
     return [[token for token, _ in some] for is_trained, some in groupby(marked, key=lambda one: one[1]) if is_trained]

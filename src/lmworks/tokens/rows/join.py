@@ -1,4 +1,4 @@
-"""Join the packed rows of several parts, so that a mixture can take them in turn."""
+"""Join the packed rows of several parts, so that a mixture can read them in turn."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from lmworks.tokens.tokenizer import TokenizerFolder
 COUNTED = (*LOST, "chats_of_answers")
 """Counts of packing that are summed over the parts."""
 ROWS_AT_ONCE = 4096
-"""A few megabytes."""
+"""Number of rows that are copied at a time, which is a few megabytes."""
 
 
 class JoinConfig(StepConfig):
-    """Made by the graph for each model that is trained on a mixture."""
+    """Settings for joining rows, made by the graph for each model that is trained on a mixture."""
 
     rows: list[Reference] = Field(description="Rows of each part.")
     names: list[str] = Field(description="Names of the parts.")
@@ -35,9 +35,9 @@ class JoinConfig(StepConfig):
 def join_rows(
     config: JoinConfig, rows: list[Shards], tokenizer: TokenizerFolder | None, out: Path, context: Context
 ) -> Result:
-    """All rows, one part after another; `shards.json` says how many each part has.
+    """Write all rows, one part after another. `shards.json` says how many rows each part has.
 
-    Rows of conversations say where each begins. With a tokenizer, those of documents beside them say so, too.
+    Rows of conversations mark where each conversation begins. With a tokenizer, rows of documents get such marks too.
     """
     opened = [part.open() for part in rows]
     facts = [json.loads((part.path / "shards.json").read_text()) for part in rows]

@@ -24,17 +24,17 @@ from lmworks.lazy import NDArray, np
 Rows: TypeAlias = "NDArray[np.integer[Any]]"
 
 PERIOD = 10_000
-"""Places in which shares are whole numbers of rows: a hundredth of a per cent is finer than anybody means them."""
+"""Number of places after which turns repeat. Shares are rounded to 1/10,000, which is finer than people state them."""
 
 
 def row_numbers(rows: int, seed: int, first: int, count: int) -> Rows:
-    """Return which rows the `count` places from `first` on hold. Each epoch is a permutation of all rows."""
+    """Return the row numbers at `count` places from `first` on. Each epoch is a permutation of all rows."""
     places = np.arange(first, first + count)
     return np.array([_permutation(rows, seed, int(place // rows))[place % rows] for place in places])
 
 
 def permutation(rows: int, seed: int, epoch: int) -> Rows:
-    """Return the order in which an epoch reads so many rows."""
+    """Return the order in which an epoch reads this number of rows."""
     return np.random.default_rng([seed, epoch]).permutation(rows)
 
 
@@ -47,29 +47,29 @@ class _Stretch:
 
     start: int
     turns: Sequence[int]
-    """Whose turn it is, place by place, over and over."""
+    """Part that is read at each place of a period. The period repeats."""
     ranks: Sequence[int]
-    """How many turns of the same part stand before it in `turns`."""
+    """Number of earlier turns of the same part in `turns`, place by place."""
     each: Sequence[int]
-    """How many turns are whose."""
+    """Number of turns of each part in a period."""
     before: Sequence[int]
     """Rows of each part that were read before this stretch."""
 
     def place(self, place: int) -> tuple[int, int]:
-        """Return the part whose turn it is, and how many of its rows were read before."""
+        """Return the part that is read at this place, and how many of its rows were read before."""
         over, rest = divmod(place - self.start, len(self.turns))
         part = self.turns[rest]
         return part, self.before[part] + over * self.each[part] + self.ranks[rest]
 
     def read(self, stop: int) -> list[int]:
-        """Rows of each part that are read before the place `stop`."""
+        """Return the number of rows of each part that are read before the place `stop`."""
         over, rest = divmod(stop - self.start, len(self.turns))
         begun = self.turns[:rest]
         return [self.before[part] + over * each + begun.count(part) for part, each in enumerate(self.each)]
 
 
 class Mixture:
-    """The order for a run of so many places over parts of so many rows.
+    """Order of rows for a run with a given number of places, over parts with given numbers of rows.
 
     Raises UsageError if the limits on epochs leave too little to read.
     """
@@ -105,7 +105,7 @@ class Mixture:
         ]
 
     def numbers(self, seed: int, first: int, count: int) -> Rows:
-        """Which rows the `count` places from `first` on hold, counted over all parts."""
+        """Return the row numbers at `count` places from `first` on, counted over all parts."""
         sizes = list(self.parts.values())
         found = []
         for place in range(first, first + count):
@@ -116,19 +116,19 @@ class Mixture:
         return np.array(found)
 
     def as_text(self) -> list[str]:
-        """One line a part: how much of it is read, and what a limit took away."""
+        """Return one line per part: how much of it is read, and whether limits on epochs changed its share."""
         lines = []
         for (name, rows), wanted in zip(self.parts.items(), self.rows_wanted, strict=True):
             read = self.rows_read[name]
             line = f"{name}: {read:,} of {self.places:,} rows ({read / self.places:.1%}), {read / rows:.2f} epochs"
             if abs(wanted - read) > 1 + self.places / 1000:
-                line += f"; {wanted / self.places:.1%} was asked for, and limits on epochs changed it"
+                line += f"; limits on epochs changed the wanted share of {wanted / self.places:.1%}"
             lines.append(line)
         return lines
 
 
 def _wanted(proportions: Proportions, parts: Mapping[str, int], places: int) -> tuple[list[list[float]], list[int]]:
-    """Shares [S, K] as asked for, and the place at which each stretch ends [S]."""
+    """Return the shares [S, K] that the recipe asks for, and the place at which each stretch ends [S]."""
     by_size = {name: rows ** (1 / proportions.temperature) for name, rows in parts.items()}
     stages = [(stage.weights, stage.until) for stage in proportions.curriculum]
     shares, ends = list[list[float]](), list[int]()
@@ -143,9 +143,9 @@ def _wanted(proportions: Proportions, parts: Mapping[str, int], places: int) -> 
 def _within_limits(
     shares: Sequence[Sequence[float]], lengths: Sequence[int], limits: Sequence[float], names: Sequence[str]
 ) -> list[list[float]]:
-    """Shares [S, K] such that no part is read beyond its limit.
+    """Return shares [S, K] with which no part is read beyond its limit.
 
-    What is taken from them goes to the others, in proportion to their shares, evenly over the run.
+    Parts below their limit get what the limited parts lose, in proportion to their shares, evenly over the run.
     """
     given = [list(row) for row in shares]
     limited: set[int] = set()
@@ -168,19 +168,19 @@ def _within_limits(
 
 
 def _rows(shares: Sequence[Sequence[float]], lengths: Sequence[int]) -> list[float]:
-    """Rows of each part [K] that shares [S, K] of stretches of such lengths make."""
+    """Return the number of rows of each part [K] for shares [S, K] and the lengths of the stretches [S]."""
     return [sum(map(mul, column, lengths)) for column in zip(*shares, strict=True)]
 
 
 def _too_little(held_back: Iterable[str], places: int) -> UsageError:
     return UsageError(
-        f"max_epochs of the mixture leave too few rows of {', '.join(held_back)} for {places:,} places, and no other "
-        "part has a weight to take over; raise max_epochs, add data, or lower steps"
+        f"max_epochs of the mixture leaves too few rows of {', '.join(held_back)} for {places:,} places, and no other "
+        "part has a weight with which it could fill them; raise max_epochs, add data, or lower steps"
     )
 
 
 def _whole(shares: Sequence[float], room: Sequence[float]) -> list[int]:
-    """Shares as whole parts of PERIOD; what rounding leaves goes to parts with most room below their limit."""
+    """Return shares as whole parts of PERIOD. Parts with the most room below their limit get the rest of rounding."""
     exact = [share * PERIOD for share in shares]
     whole = [math.floor(value + 1e-9) for value in exact]
     order = sorted(range(len(exact)), key=lambda part: (not shares[part], -room[part], whole[part] - exact[part]))
@@ -191,10 +191,10 @@ def _whole(shares: Sequence[float], room: Sequence[float]) -> list[int]:
 
 
 def _turns(shares: Sequence[int]) -> list[int]:
-    """Whose turn it is at each place of a period in which each part has so many turns.
+    """Return which part is read at each place of a period, in which `shares` gives the turns of each part.
 
-    At place n a part may take its turn if that leaves it below n·share + 1 - 1/(2K - 2); of those, the one that would
-    first fall behind by as much takes it.
+    At place n a part can be read if it then stays below n·share + 1 - 1/(2K - 2). Of these parts, the one that would
+    be the first to fall behind by as much is read.
     """
     parts = [part for part, share in enumerate(shares) if share]
     if len(parts) == 1:

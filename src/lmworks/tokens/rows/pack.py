@@ -28,21 +28,21 @@ from lmworks.tokens.rows.shards import filled, token_type, write_filled, write_r
 from lmworks.tokens.tokenizer import ChatRefused, Tokenizer, TokenizerFolder
 
 SAMPLED_SHARDS = 16
-"""Whose first document both encoders are compared on."""
+"""Number of shards whose first document is used to compare both encoders."""
 BATCH_DOCUMENTS = 256
 BLOCK_TOKENS = 2**22
-"""Joined at a time: 8 MB, 16 MB in a vocabulary of more than 65,536 ids."""
+"""Number of tokens joined at a time: 8 MB, or 16 MB for a vocabulary of more than 65,536 ids."""
 
 
 Long = Literal["drop", "truncate", "split"]
 """Treatment of a conversation longer than a row. `split` cuts between exchanges."""
 FATES: Mapping[Long, str] = {"drop": "dropped", "truncate": "truncated", "split": "split"}
 LOSSES = frozenset(["dropped", "truncated", "untrained", "exchanges_dropped", "refused", "answers_unlike_asked"])
-"""Counts of what is not trained on, or not whole."""
+"""Names of the counts of samples that are not trained, or only in part."""
 
 
 class PackConfig(StepConfig):
-    """How text becomes rows; made by the graph for each model's data."""
+    """Settings for packing text into rows. The graph makes them for each model's data."""
 
     tokenizer: Reference = Field(default="tokenizer", description="Tokenizer, shared by all models of a recipe.")
     sequence_length: int = Field(ge=8, description="Tokens per row, set by the model that reads the rows.")
@@ -60,30 +60,30 @@ class PackConversationsConfig(PackConfig):
     conversations: Reference = Field(
         alias="from", description="Conversations. Only the assistants' answers are trained."
     )
-    long_samples: Long = Field(default="drop", description="Set by the model that reads the rows.")
-    answers: Answers = Field(default="each", description="Set by the model that reads the rows.")
+    long_samples: Long = Field(default="drop", description="Treatment of long conversations, set by the model.")
+    answers: Answers = Field(default="each", description="Answers of a chat that are trained, set by the model.")
 
 
 class PackPairsConfig(PackConfig):
-    """Rows of one pair each, for encoder-decoders."""
+    """Rows for encoder-decoders, with one pair per row."""
 
-    pairs: Reference = Field(alias="from", description="Conversations of one source as question and its answer.")
+    pairs: Reference = Field(alias="from", description="Conversations of one question and one answer.")
 
 
 @stage(version=1, trains_on="documents", reads="tokenizer")
 def pack_documents(
     config: PackDocumentsConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
-    """Each document as <|endoftext|> and its tokens, one after another, cut into rows that overlap by one token.
+    """Join all documents, each with <|endoftext|> before its tokens, and cut them into rows that overlap by one token.
 
-    So every token but the very first is a target once. The last row is filled up with <|endoftext|> of weight 0.
-    Shards are encoded on their own, and joined block by block: memory does not grow with the documents.
+    Every token except the very first is a target once. The last row is padded with <|endoftext|> of weight 0.
+    Shards are encoded separately and joined block by block, so memory does not grow with the documents.
     """
     encoder, folder, length = tokenizer.open(), context.beside / "tokens", config.sequence_length
     bulk, shards = BulkEncoder(encoder), documents.shards()
     bulk.check(list(_samples(shards)))
     if bulk.fallback:
-        context.log(f"encodes by tokenizers, more slowly: {bulk.fallback}")
+        context.log(f"encodes with `tokenizers`, which is slower: {bulk.fallback}")
     work = partial(_encode_shard, tokenizer, folder, not bulk.fallback)
     origins = origins_of(shards, tokenizer.digest, bulk.fallback)
     done = map_units(list(enumerate(shards)), work, folder, context, (), "encode", origins=origins).counts
@@ -107,7 +107,7 @@ def pack_documents(
 def _encode_shard(
     tokenizer: TokenizerFolder, folder: Path, fast: bool, numbered: tuple[int, Path]
 ) -> tuple[Parts, Tally]:
-    """Write the tokens of one shard, as they stand behind one another."""
+    """Write the tokens of one shard as one stream."""
     encoder, bulk = _open(tokenizer, fast)
     tally = Tally()
 
@@ -148,7 +148,7 @@ def _encoded(folder: Path, index: int) -> Path:
 
 
 def _join(files: Sequence[Path], length: int, encoder: Tokenizer, context: Context) -> Iterator[Rows]:
-    """Blocks of rows [R, length + 1] from all files as one stream; a row begins with the token that ended the last."""
+    """Yield blocks of rows [R, length + 1] from all files as one stream. A row begins with the last token before it."""
     kind = token_type(encoder.vocab_size)
     rest = np.zeros(0, kind)
     for file in files:
@@ -167,7 +167,7 @@ def _join(files: Sequence[Path], length: int, encoder: Tokenizer, context: Conte
 
 
 def _full_rows(rows: int, length: int, tokens: int) -> Iterator[Rows]:
-    """Weights of rows that are full but for the end of the last."""
+    """Yield the weights of rows: 1 everywhere, except for the padding at the end of the last row."""
     block = max(1, BLOCK_TOKENS // length)
     for start in range(0, rows, block):
         weights = np.ones((min(block, rows - start), length + 1), np.uint8)
@@ -184,12 +184,12 @@ def pack_conversations(
     out: Path,
     context: Context,
 ) -> Result:
-    """Conversations in rows, the longest first, each into the fullest row that has room.
+    """Pack conversations into rows, the longest first, each into the fullest row that has room.
 
-    What is longer than a row is dropped, truncated or split, what nothing is trained of is left out, and so is what the
-    chat template refuses, such as a system's words; all are counted. Where the template leaves out what was thought
-    before earlier answers, a chat becomes several that each end with an answer, or these answers are only read; both
-    are counted. Rows are filled up with tokens of weight 0.
+    Conversations longer than a row are dropped, truncated or split. Those without trained tokens are left out, and
+    those that the chat template refuses, for example because of a system message. Some templates leave out the thoughts
+    before earlier answers. Such a chat becomes several that each end with an answer, or these answers are not trained.
+    All these cases are counted. Rows are padded with tokens of weight 0.
     """
     encoder, width = tokenizer.open(), config.sequence_length + 1
     encoded: list[Encoded] = []
@@ -221,14 +221,14 @@ def pack_conversations(
     if unlike := sum(each[2] for each in encoded):
         fates["answers_unlike_asked"] = unlike
         context.log(
-            f"{unlike} answers are read and not trained: in their chats the template writes them otherwise than they "
-            "were asked for and given, as without their thoughts. Take `answers: each` to train them"
+            f"{unlike} answers are read but not trained: in their chats the template changes them, for example leaves "
+            "out their thoughts, so they differ from what a model writes. Set `answers: each` to train them"
         )
     if further:
         fates["chats_of_answers"] = further
         context.log(
-            f"{further} chats more than there are conversations: the template writes an earlier answer otherwise than "
-            "the last, so each such answer ends a chat of its own. `answers: last` leaves these chats out"
+            f"{further} chats more than conversations: the template changes earlier answers, for example leaves out "
+            "their thoughts, so each of them ends a chat of its own. `answers: last` leaves these chats out"
         )
     rows = best_fit([len(ids) for ids, *_ in encoded], width)
     ids = [[each for member in members for each in encoded[member][0]] for members in rows]
@@ -249,7 +249,7 @@ def pack_conversations(
 def _shortened(
     encoder: Tokenizer, messages: Sequence[Message], whole: Encoded, width: int, how: Long, fates: Counter[str]
 ) -> list[Encoded]:
-    """Return the kept parts of a conversation that is too long. Parts that train nothing are left out."""
+    """Return the kept parts of a conversation that is too long. Leave out parts without trained tokens."""
     pieces: list[Encoded] = []
     if how == "truncate":
         pieces = [(whole[0][:width], whole[1][:width], whole[2])]
@@ -282,7 +282,7 @@ def _split(encoder: Tokenizer, messages: Sequence[Message], width: int, fates: C
 
 
 def _begins(rows: Sequence[Sequence[int]], width: int) -> Rows:
-    """1 where each of the samples of these lengths begins, and what fills a row."""
+    """Return an array with 1 where each sample of these lengths begins, and where the padding of a row begins."""
     array = np.zeros((len(rows), width), np.uint8)
     for place, lengths in zip(array, rows, strict=True):
         starts = np.cumsum([0, *lengths])
@@ -298,14 +298,14 @@ def _trained(encoded: Encoded) -> list[int]:
 def pack_pairs(
     config: PackPairsConfig, pairs: Conversations, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
-    """A row a pair: the source, the target, which alone has weight, and filling, which is never read.
+    """Pack one pair per row: source, target and padding. Only the target has weight. Padding is never read.
 
-    Pairs longer than a row, less the two tokens that end source and target, are dropped and counted: none is cut.
+    Pairs longer than a row, less the two tokens that end source and target, are dropped and counted. No pair is cut.
     """
     encoder, width = tokenizer.open(), config.sequence_length + 1
     records = list(pairs.iterate())
     if odd := next((record["id"] for record in records if len(record["messages"]) != 2), None):
-        raise LmworksError(f"{pairs.path}: {odd} is not a pair of one question and one answer, as for text-to-text")
+        raise LmworksError(f"{pairs.path}: {odd} is not one question and one answer, as text-to-text models need")
     sides = [encoder.encode_batch([record["messages"][side]["content"] for record in records]) for side in (0, 1)]
     sound = [
         (record, source, target)
@@ -328,7 +328,7 @@ def pack_pairs(
 
 
 def best_fit(lengths: list[int], width: int) -> list[list[int]]:
-    """Numbers of the items in each row, rows in the order they were begun."""
+    """Return the indexes of the items in each row. Put the longest first, each into the fullest row with room."""
     rows: list[list[int]] = []
     with_room: list[list[int]] = [[] for _ in range(width + 1)]  # free places -> rows that have so many
     for item in sorted(range(len(lengths)), key=lambda index: -lengths[index]):

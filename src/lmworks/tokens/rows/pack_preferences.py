@@ -20,7 +20,7 @@ from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
 
 SIDES = ("filling", "chosen", "rejected", "mismatched")
 FILLING, CHOSEN, REJECTED, MISMATCHED = range(len(SIDES))
-"""A token's label is 4 · number of its group in the row + its side; a segment is a run of one label."""
+"""Sides of a token. Its label is 4 · the index of its group in the row + its side. A segment is a run of one label."""
 
 
 class PackPreferencesConfig(PackConfig):
@@ -29,8 +29,8 @@ class PackPreferencesConfig(PackConfig):
     preferences: Reference = Field(alias="from", description="Preferences. Only answers are trained, not prompts.")
     alone: bool = Field(
         default=False,
-        description="Whether each answer is judged alone, beside an answer to another prompt (KTO), instead of beside "
-        "the answer that it was compared with.",
+        description="Whether each answer is judged alone (KTO). It is then paired with an answer to another prompt, "
+        "not with the answer that it was compared with.",
     )
 
 
@@ -53,7 +53,7 @@ class Group:
 
     @property
     def length(self) -> int:
-        """Tokens."""
+        """Number of tokens of all segments."""
         return sum(len(segment.ids) for segment in self.segments)
 
 
@@ -61,11 +61,11 @@ class Group:
 def pack_preferences(
     config: PackPreferencesConfig, preferences: Preferences, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
-    """Groups of answers in rows, the longest first, each into the fullest row that has room; none is ever cut.
+    """Pack groups of answers into rows, the longest first, each into the fullest row that has room. Cut no group.
 
     A group is a pair, or an answer judged alone with a mismatched one. Groups longer than a row are dropped and
-    counted, as are judgements of one answer where pairs are asked for. The last token of a row is filling, so that
-    every answer's last token has a hidden state; filling is <|endoftext|> of weight 0.
+    counted, and so are single answers if pairs are needed. The last token of a row is padding, so that the last token
+    of every answer has a hidden state. Padding is <|endoftext|> of weight 0.
     """
     encoder, width = tokenizer.open(), config.sequence_length
     records = list(preferences.iterate())
@@ -76,9 +76,9 @@ def pack_preferences(
     rows = best_fit([group.length for group in fitting], width)
     if not rows:
         raise LmworksError(
-            f"{preferences.path}: of {len(records)} judgements none gives "
+            f"{preferences.path}: none of {len(records)} judgements gives "
             f"{'an answer' if config.alone else 'a pair of answers'} of at most {width} tokens; raise sequence_length, "
-            "or see whether the judgements are pairs (`kto` takes answers that were judged alone)"
+            "or check that the judgements are pairs (`kto` takes answers that were judged alone)"
         )
     tokens = np.full((len(rows), width + 1), encoder.end_of_text_id, dtype=np.uint32)
     weights, labels = np.zeros_like(tokens, np.uint8), np.zeros_like(tokens, np.uint16)
@@ -109,7 +109,7 @@ def pack_preferences(
 
 
 def _pairs(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]:
-    """Yield the two answers of each pair."""
+    """Yield a group with the two answers of each pair."""
     for record in records:
         if record.chosen and record.rejected:
             chosen = segment(encoder, record.prompt, record.chosen, CHOSEN)
@@ -118,7 +118,7 @@ def _pairs(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]
 
 
 def _alone(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]:
-    """Yield every answer, and to its prompt the answer of its side that the next record has, of the last the first."""
+    """Yield every answer, grouped with its prompt and the next record's answer of this side."""
     for side, name in ((CHOSEN, "chosen"), (REJECTED, "rejected")):
         judged: list[tuple[Preference, Any]] = [(each, getattr(each, name)) for each in records if getattr(each, name)]
         for (record, answer), (_, other) in zip(judged, judged[1:] + judged[:1], strict=True):
@@ -127,6 +127,6 @@ def _alone(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]
 
 
 def segment(encoder: Tokenizer, prompt: Messages, answer: Messages, side: int) -> Segment:
-    """Trained are the assistant's turns of the answer, not those of the prompt."""
+    """Return a prompt with an answer. Train the assistant's turns of the answer, but not those of the prompt."""
     ids, trained = encoder.encode_chat([*({**turn, "weight": 0} for turn in prompt), *answer])
     return Segment(ids, trained, side)

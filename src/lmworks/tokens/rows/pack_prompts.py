@@ -1,4 +1,4 @@
-"""Rows of one conversation each, for objectives that answer its prompt anew."""
+"""Rows of one conversation each, for objectives in which the model writes new answers to the prompts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lmworks.tokens.tokenizer import ChatRefused, TokenizerFolder
 
 
 class PackPromptsConfig(PackConfig):
-    """Rows of a prompt and the answer that it is judged by."""
+    """Rows of a prompt and the answer with which new answers are compared."""
 
     conversations: Reference = Field(
         alias="from", description="Conversations. New answers are compared with their last answers."
@@ -29,9 +29,9 @@ class PackPromptsConfig(PackConfig):
 def pack_prompts(
     config: PackPromptsConfig, conversations: Conversations, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
-    """The chat up to its last answer, with weight 0, the answer to compare with, with weight 1, and filling.
+    """Write rows of the chat before its last answer (weight 0), the answer to compare with (weight 1), and padding.
 
-    Dropped and counted are prompts that leave no room for an answer, and answers of the data that fit no row.
+    Prompts that leave no room for an answer are dropped and counted, and so are rows too long with the data's answer.
     """
     encoder, width = tokenizer.open(), config.sequence_length + 1
     rows, asked, documents, dropped = [], [], [], 0

@@ -1,4 +1,4 @@
-"""Pack texts for encoders: whole framed texts in rows, with what is to be said of them."""
+"""Pack texts for encoders: whole framed texts in rows, with their labels."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PackLabelledConfig(PackTextsConfig):
 
     label: str = Field(description="Field of `meta` with the label or the spans, set by the model.")
     long_samples: Literal["truncate", "split"] = Field(
-        default="truncate", description="Set by the model that reads the rows."
+        default="truncate", description="Treatment of texts longer than a row, set by the model."
     )
 
 
@@ -53,7 +53,7 @@ class PackLabelledConfig(PackTextsConfig):
 def pack_texts(
     config: PackTextsConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
-    """Any token may be hidden and asked for; a text longer than a row becomes several, and nothing is lost."""
+    """Pack texts in which any token can be masked. Cut a text longer than a row into several, so nothing is lost."""
     encoder = tokenizer.open()
     texts = _Texts(encoder, config.sequence_length)
     for document, ids, _ in _encoded(documents, encoder):
@@ -68,7 +68,7 @@ def pack_texts(
 def pack_labelled(
     config: PackLabelledConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
-    """The label stands at the token that begins a text, or each part of one that is longer than a row and is split."""
+    """Put the label of a text at its first token. If the text is split, put it at the first token of each part."""
 
     def say(document: Document, offsets: Sequence[Span]) -> Said | None:
         found = document.meta.get(config.label)
@@ -81,7 +81,7 @@ def pack_labelled(
 def pack_spans(
     config: PackLabelledConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
-    """Spans, `{"start": 0, "end": 5, "label": "name"}` in characters, make tokens B-name, I-name or O."""
+    """Tag tokens with B-name, I-name or O from spans in characters: `{"start": 0, "end": 5, "label": "name"}`."""
     for _ in read_spans(documents.iterate(), config.label):  # all that are wrong, before any is packed
         pass
 
@@ -93,7 +93,7 @@ def pack_spans(
 
 
 def tags(spans: Sequence[LabelledSpan], offsets: Sequence[Span]) -> list[str]:
-    """Return the tag of each token: the first that touches a span is B, the others I."""
+    """Return the tag of each token. The first token that overlaps a span gets B, and its others I."""
     found = [OUTSIDE] * len(offsets)
     for label, start, end in spans:
         touched = [place for place, (first, last) in enumerate(offsets) if first < end and last > start]
@@ -103,7 +103,7 @@ def tags(spans: Sequence[LabelledSpan], offsets: Sequence[Span]) -> list[str]:
 
 
 class _Texts:
-    """Framed texts, and for each of their tokens the number of what is to be said of it, or −1 for nothing."""
+    """Framed texts, and for each of their tokens the number of its label, or −1 if it has none."""
 
     def __init__(self, encoder: Tokenizer, sequence_length: int) -> None:
         self.encoder, self.frame, self.length = encoder, frame_of(encoder), sequence_length
@@ -114,11 +114,11 @@ class _Texts:
 
     @property
     def room(self) -> int:
-        """Tokens of a text, without its frame, that a row has place for."""
+        """Maximum number of tokens of a text in one row, without its frame."""
         return self.length - 2
 
     def keep(self, ids: Sequence[int], said: Sequence[int] | NDArray[np.int64]) -> None:
-        """Frame a text."""
+        """Add a text with its frame, and the label numbers of its tokens."""
         self.texts.append(np.array([self.frame.begin, *ids, self.frame.end]))
         self.said.append(np.asarray(said))
 
@@ -129,9 +129,9 @@ class _Texts:
         self.counts["bytes_of_text"] += len(document.text.encode())
 
     def write(self, out: Path, numbers: Mapping[str, int] | None) -> Result:
-        """Rows, whole texts in each, filled up with the token that fills; the last column stays empty.
+        """Write rows of whole texts, padded with the padding token. The last column has no text.
 
-        Labels, which had `numbers` as they were met, are numbered anew in the order of their names.
+        `numbers` gives the labels' numbers in order of appearance. Renumber them in the order of their names.
         """
         names = sorted(numbers or ())
         order = np.array([names.index(name) for name in numbers or ()] or [0])
@@ -168,7 +168,7 @@ def _pack_labelled(
     context: Context,
     say: Callable[[Document, Sequence[Span]], Said | None],
 ) -> Result:
-    """Each text as far as a row has place, or in parts, with what `say` says of it and of its tokens."""
+    """Pack each text, truncated to a row or split, with the labels that `say` returns for it and its tokens."""
     require_fields({"label": config.label}, documents.iterate(), "the model")
     texts = _Texts(encoder, config.sequence_length)
     numbers: dict[str, int] = {}
@@ -195,18 +195,18 @@ def _pack_labelled(
     if not 0 < len(numbers) <= MOST_LABELS:
         raise LmworksError(
             f"{documents.path}: {len(numbers)} labels in the field {config.label!r} of {counts['documents']} "
-            f"documents; expected 1 to {MOST_LABELS}. Ingest keeps a field if `keep` names it"
+            f"documents; expected 1 to {MOST_LABELS}. To keep a field, name it in `keep` of ingest"
         )
     if cut := counts["texts cut"]:
         context.log(
             f"{cut} of {counts['documents']} texts are longer than {room} tokens: {counts['tokens cut off']:,} "
-            "tokens at their ends are not read. Raise sequence_length or say `long_samples: split` if they matter"
+            "tokens at their ends are not read. If they matter, raise sequence_length or set `long_samples: split`"
         )
     return texts.write(out, numbers)
 
 
 def _encoded(documents: Documents, encoder: Tokenizer) -> Iterator[tuple[Document, list[int], list[Span]]]:
-    """Documents with their ids and where each came from, encoded some at a time."""
+    """Yield documents with their ids and the characters that each id covers, encoded in batches."""
     every = documents.iterate()
     while batch := list(islice(every, BATCH_DOCUMENTS)):
         for document, encoding in zip(batch, encoder.encode_with_offsets([each.text for each in batch]), strict=True):

@@ -1,4 +1,4 @@
-"""The ways from data to packed rows, of which each objective takes one."""
+"""Kinds of packing, from data to rows. Each objective uses one of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lmworks.tokens.rows.pack_texts import pack_labelled, pack_spans, pack_texts
 
 @dataclass(frozen=True)
 class Packing:
-    """Two stages: data to rows, and data to what is watched during training."""
+    """Two stages: one packs data into rows, and one picks the samples that are watched during training."""
 
     pack: Stage
     pick: Stage

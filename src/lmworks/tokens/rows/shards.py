@@ -1,4 +1,4 @@
-"""Packed token rows: what a trainer reads, made beforehand so that a position in the data is a function of the step."""
+"""Packed token rows, which a trainer reads. They are made before training, so the step gives the place in the data."""
 
 from __future__ import annotations
 
@@ -25,57 +25,57 @@ if TYPE_CHECKING:
     from lmworks.tokens.tokenizer import Tokenizer
 
 ROWS_AT_ONCE = 256
-"""That are checked and digested together: single rows of a mapped file cost more to take than to read."""
+"""Number of rows that are checked and hashed together. Taking single rows of a mapped file costs more than reading."""
 
 
 @dataclass(frozen=True)
 class PackedRows:
-    """Rows of `sequence_length + 1` tokens: inputs are all but the last, targets all but the first.
+    """Rows of `sequence_length + 1` tokens. Inputs are all except the last token, targets all except the first.
 
-    A segment (a document, a conversation) begins where `begins` says so, or else at every token that begins a document.
+    A segment is a document or conversation. It begins where `begins` is 1, or else at a token that begins a document.
     """
 
     tokens: Rows
     weights: Rows
-    """1 where the token is a trained target."""
+    """Weights of tokens: 1 for a trained target, else 0."""
     sequence_length: int
     vocab_size: int
     tokenizer_digest: str
     bytes_of_text: int
     parts: Mapping[str, int] = field(default_factory=dict)
-    """Rows of each part, one part after another, where there are several."""
+    """Number of rows of each part, in the order of the parts. Empty if there is only one."""
     mixture: Mixture | None = None
-    """In which order rows of the parts are read; without one, all rows in the order of `row_numbers`."""
+    """Order in which rows of the parts are read. Without it, `row_numbers` gives the order of all rows."""
     labels: Rows | None = None
-    """Number of the label of each token that has one, which are those of weight 1; None where rows are not labelled."""
+    """Label numbers of tokens. Only tokens of weight 1 have a label. None if the rows are not labelled."""
     label_names: Sequence[str] = ()
     margins: NDArray[np.float32] | None = None
-    """[rows, groups]: by how much the answers of each group of a row should differ; None where nothing is judged."""
+    """Margins [rows, groups] by which the answers of each group should differ. None for data without judgements."""
     begins: Rows | None = None
-    """1 where a conversation begins, whose template may begin with any token; None where tokens tell."""
+    """Marks: 1 where a conversation begins. None if the token that begins a document is enough to find beginnings."""
     asked: Sequence[str] = ()
     """Messages of each row of prompts, as JSON."""
 
     @property
     def trained_tokens(self) -> int:
-        """Targets that count in one pass."""
+        """Number of targets with weight in one pass over the rows."""
         return int(self.weights[:, 1:].sum())
 
     def turns(self, row: int) -> list[Message]:
-        """Return the messages before the answer to a row of prompts. Another reader frames them in its own way."""
+        """Return the messages before the answer of a row. Another model can then encode them with its own template."""
         found: list[Message] = json.loads(str(self.asked[row])) if len(self.asked) else []
         return found
 
     def numbers(self, seed: int, first: int, count: int) -> Rows:
-        """Which rows the `count` places from `first` on hold: a function of the place alone."""
+        """Return the row numbers at `count` places from `first` on. They depend only on the seed and the places."""
         if self.mixture:
             return self.mixture.numbers(seed, first, count)
         return row_numbers(len(self.tokens), seed, first, count)
 
     def checked_digest(self, name: str) -> str:
-        """sha256 of tokens and weights. Raises, naming the row, if an id is outside the vocabulary.
+        """Return the sha256 of tokens, weights and beginnings. Raises LmworksError for an id outside the vocabulary.
 
-        Reads everything once: little beside training on it.
+        It reads everything once, which takes little time compared with training.
         """
         digest = hashlib.sha256()
         for start in range(0, len(self.tokens), ROWS_AT_ONCE):
@@ -83,8 +83,8 @@ class PackedRows:
             if tokens.max() >= self.vocab_size:
                 row = int((tokens.max(1) >= self.vocab_size).argmax())
                 raise LmworksError(
-                    f"{name}: row {start + row} holds id {tokens[row].max()}, and the tokenizer has {self.vocab_size}; "
-                    "the rows are damaged or another tokenizer's: pack them anew with `lmworks build --rebuild`"
+                    f"{name}: row {start + row} has id {tokens[row].max()}, but the tokenizer has {self.vocab_size} "
+                    "ids. The rows are damaged or of another tokenizer; pack them again: `lmworks build --rebuild`"
                 )
             digest.update(np.concatenate([each.view(np.uint8) for each in (tokens, *others)], axis=1).tobytes())
         return digest.hexdigest()
@@ -94,7 +94,7 @@ class PackedRows:
         return [each for each in (self.tokens, self.weights, self.begins) if each is not None]
 
     def of_labels(self, names: Sequence[str]) -> PackedRows:
-        """Return rows whose labels are numbered as in `names`. Other labels weigh nothing."""
+        """Return rows whose labels are numbered as in `names`. Other labels get weight 0."""
         if self.labels is None or [*names] == [*self.label_names]:
             return self
         known = {name: number for number, name in enumerate(names)}
@@ -103,7 +103,7 @@ class PackedRows:
         return replace(self, weights=weights, labels=np.maximum(numbers, 0), label_names=names)
 
     def shares(self) -> Iterator[tuple[Rows, float]]:
-        """Yield the tokens of each part that is read, and how much more often than on average they are read."""
+        """Yield the tokens of each part that is read, and how often they are read, as a multiple of the average."""
         shares = self.mixture.shares if self.mixture else [1.0]
         sizes = list(self.parts.values()) if self.mixture else [len(self.tokens)]
         total = sum(rows for share, rows in zip(shares, sizes, strict=True) if share)
@@ -116,13 +116,13 @@ class PackedRows:
 
 @dataclass(frozen=True)
 class Shards(Handle):
-    """A folder with `tokens.npy`, `weights.npy`, `ids.txt`, `shards.json`.
+    """Folder with `tokens.npy`, `weights.npy`, `ids.txt`, `shards.json`.
 
-    Of some data also `labels.npy` and `margins.npy`, `begins.npy`, or `asked.parquet`.
+    For some data it also has `labels.npy` and `margins.npy`, `begins.npy`, or `asked.parquet`.
     """
 
     def open(self) -> PackedRows:
-        """Map the rows; nothing is read until it is used."""
+        """Return the rows as mapped files. They are read when they are used."""
         facts = json.loads((self.path / "shards.json").read_text())
         tokens, weights = (np.load(self.path / f"{name}.npy", mmap_mode="r") for name in ("tokens", "weights"))
         names = ("sequence_length", "vocab_size", "tokenizer_digest", "bytes_of_text")
@@ -145,7 +145,7 @@ class Shards(Handle):
 
 
 LOST = ("dropped", "truncated", "split", "untrained", "refused")
-"""Counts of conversations that packing did not take whole."""
+"""Names of the counts of conversations that packing shortened, split or left out."""
 
 
 def write_rows(
@@ -164,17 +164,17 @@ def write_rows(
     asked: Sequence[str] = (),
     **facts: Any,
 ) -> dict[str, int]:
-    """Write the files of `Shards`; gives the counts among the facts.
+    """Write the files of `Shards`. Return the counts among the facts.
 
-    `tokens`, `weights` and `begins` are blocks of [rows, sequence_length + 1], of which one at a time is in memory;
-    `ids` are sorted.
+    `tokens`, `weights` and `begins` are blocks of [rows, sequence_length + 1]. Only one block is in memory at a time.
+    `ids` must be sorted.
     """
     if not rows:
         lost = ", ".join(f"{facts[name]} {name}" for name in LOST if facts.get(name))
         how = "take `long_samples: truncate` or `split`: " if "truncated" in facts else ""
         mend = f"; raise sequence_length (now {sequence_length}), {how or 'or '}{lost}" if lost else ""
         raise LmworksError(
-            f"no rows: no text is left, or all of it is longer than a row; see the steps before this one{mend}"
+            f"no rows: no text is left, or every text is longer than a row; check the steps before this one{mend}"
         )
     shape = (rows, sequence_length + 1)
     _write_array(out / "tokens.npy", shape, token_type(vocab_size), tokens)
@@ -203,7 +203,7 @@ def write_rows(
 def write_filled(
     out: Path, encoder: Tokenizer, tokens: Rows, weights: Rows, documents: Iterable[str], **more: Any
 ) -> dict[str, int]:
-    """`write_rows` of rows that are in memory; `documents` are the ids of what they hold, in any order."""
+    """Write rows that are in memory. `documents` are the ids of the documents in them, in any order."""
     return write_rows(
         out,
         [tokens],
@@ -218,7 +218,7 @@ def write_filled(
 
 
 def filled(rows: Sequence[Sequence[int]], width: int, fill: int, kind: type[np.integer[Any]]) -> Rows:
-    """Rows as one array [rows, width]; what each leaves free at its end is filled."""
+    """Return rows as one array [rows, width], padded at the end of each row with `fill`."""
     array = np.full((len(rows), width), fill, kind)
     for place, row in zip(array, rows, strict=True):
         place[: len(row)] = row
@@ -233,7 +233,7 @@ def token_type(vocab_size: int) -> type[np.integer[Any]]:
 def _write_array(
     path: Path, shape: tuple[int, ...], kind: type[np.number[Any]], blocks: Iterable[NDArray[Any]]
 ) -> None:
-    """The file that `numpy.save` would write of all blocks in one array."""
+    """Write the file that `numpy.save` would write for one array of all blocks."""
     header = BytesIO()
     facts = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, facts)
