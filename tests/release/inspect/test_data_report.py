@@ -85,7 +85,7 @@ def test_documents_that_other_forms_are_made_of_are_shown_and_a_build_without_do
         shutil.rmtree(store.named(step).folder)
     shown = Page(write_data_report(store).read_text())
     assert (
-        "No step of this build that is in the store makes documents; its other texts: questions.train "
+        "No step of this build in the store makes documents. Its other texts: questions.train "
         "(9 conversations)." in shown.text
     )
 
