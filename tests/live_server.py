@@ -39,7 +39,7 @@ PAGE = PageContent(
     examples=[Examples("Explain an operation", ["What does S3 CreateBucket do?", "<b>not bold</b>"])],
     advice=[
         "documentation-questions-test: copy-nearest wins: 0.412 ROUGE-L, the best model, cloud-docs-writer, has 0.391.",
-        "It was measured only by documentation-questions-test. Nothing more is known about bias, safety, and fitness "
+        "It was measured only by documentation-questions-test: nothing more is known about bias, safety, and fitness "
         "for decisions about "
         "people.",
     ],

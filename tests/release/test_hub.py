@@ -81,7 +81,7 @@ def test_a_download_that_was_cut_off_goes_on(hub: Hub, monkeypatch: pytest.Monke
 def test_other_bytes_than_promised_are_refused(hub: Hub) -> None:
     found = find_snapshot(NAME)
     files = dict(found.files) | {"config.json": (found.files["config.json"][0], "0" * 40)}
-    with pytest.raises(LmworksError, match=r"not what http.* promised"):
+    with pytest.raises(LmworksError, match=r"not the file that http.* promised"):
         download(replace(found, files=files), Path("out"))
     assert not Path("out").exists()
 
@@ -147,7 +147,7 @@ def test_the_first_file_that_is_not_as_promised_is_the_last(hub: Hub) -> None:
         name: (size if name == "model.safetensors" else size + 1, digest)
         for name, (size, digest) in found.files.items()
     }
-    with pytest.raises(LmworksError, match=r"not what http.* promised"):
+    with pytest.raises(LmworksError, match=r"not the file that http.* promised"):
         download(replace(found, files=files), Path("out"))
     assert len([each for each in hub.asked if each.startswith("GET") and "/resolve/" in each]) == 1
 

@@ -161,7 +161,7 @@ def test_what_is_lost_of_the_training_data_is_unknown(tmp_path: Path) -> None:
     assert "Its training data: 12 conversations (pairs)." in card and "license: unknown" in card
     assert "| unknown | unknown | – | 0 | 12 |" in card
     shutil.rmtree(store.named("translate/data").folder)
-    assert re.search(r"unknown: translate/data \(pack-pairs \w+\) is no longer", card_of(store, "translate"))
+    assert re.search(r"trained on translate/data \(pack-pairs \w+\), which is no longer", card_of(store, "translate"))
     write_report(store)
 
 
@@ -254,7 +254,7 @@ def test_what_an_earlier_version_did_not_seal_is_told(built: Store, tmp_path: Pa
     shutil.copytree(built.root, tmp_path / "store")
     store = Store(tmp_path / "store")
     unseal(store, "corpus")
-    assert "without a seal. `lmworks build --rebuild` makes a step again: corpus." in card_of(store, "finetune")
+    assert "(`lmworks build --rebuild` makes a step again): corpus." in card_of(store, "finetune")
 
 
 @pytest.mark.parametrize(
@@ -265,9 +265,9 @@ def test_what_measured_it_and_has_no_seal_is_told(step: str, built: Store, tmp_p
     store = Store(tmp_path / "store")
     unseal(store, step)
     card = card_of(store, "finetune")
-    assert re.search(f"manifests of these steps could have been changed .* makes a step again: {step}", card)
+    assert re.search(rf"manifests of these steps have no seal, .* makes a step again\): {step}", card)
     assert f"Manifests without a seal, which somebody could have changed: {step}." in report_text(store)
-    assert "without a seal" not in card_of(built, "finetune") and "without a seal" not in report_text(built)
+    assert "no seal" not in card_of(built, "finetune") and "without a seal" not in report_text(built)
 
 
 def unseal(store: Store, step: str) -> None:

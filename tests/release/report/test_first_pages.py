@@ -208,7 +208,7 @@ def test_texts_that_the_recipe_calls_confidential_are_called_so_where_data_prote
     for privacy, told in (("internal", ""), ("secret", "According to its recipe, the texts are secret. ")):
         recipe.write_text(f"name: handbook\nuse_case: asking\nneeds: {{privacy: {privacy}}}\n")
         page = pages(until_corpus).of("protection")
-        assert f"Data protection {told}13 documents of 1 source; nobody looked for personal data in them." in page
+        assert f"Data protection {told}13 documents of 1 source; no step looked for personal data in them." in page
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ class Card:
             form = "Its training began with published weights that lmworks did not make: {base}."
             yield say(form, *base.evidence, base=_named(base))
         if adapter := self.witness.files(self.artifact, "adapter/*"):
-            form = "`adapter/` holds what was learned, as a PEFT adapter. It is also merged into the weights."
+            form = "`adapter/` holds what was learned as a PEFT adapter, which is also merged into the weights."
             yield say(form, *adapter)
 
     def _for(self) -> Statement:
@@ -219,16 +219,16 @@ class Card:
 
     def _not_written(self) -> Statement:
         return say(
-            "It is not written down what it must not be used for, or which risks were accepted. The recipe states only "
-            "a use. "
-            "The person who is responsible for the model has to add the rest here.",
+            "The recipe states only a use: the person who is responsible for the model has to add here what it must "
+            "not "
+            "be used for, and which risks were accepted.",
             self.witness.recipe(*self.built.fields),
         )
 
     def _measured_by(self) -> Iterator[Statement]:
         if tasks := [task for task, systems in self.built.evaluations().items() if self.name in systems]:
             yield say(
-                "It was measured only by {tasks}. Nothing more is known about bias, safety, and fitness for decisions "
+                "It was measured only by {tasks}: nothing more is known about bias, safety, and fitness for decisions "
                 "about "
                 "people.",
                 self.witness.record("steps"),
@@ -250,8 +250,8 @@ class Card:
     def _unsealed(self) -> Iterator[Statement]:
         if unsealed := [each for each in self.behind if not each.manifest.is_sealed]:
             yield say(
-                "The manifests of these steps could have been changed without notice: an earlier lmworks wrote them "
-                "without a seal. `lmworks build --rebuild` makes a step again: {n}.",
+                "The manifests of these steps have no seal, because an earlier lmworks wrote them, so changes cannot "
+                "be detected (`lmworks build --rebuild` makes a step again): {n}.",
                 *map(self.witness.manifest, unsealed),
                 n=", ".join(dict.fromkeys(map(self.built.lineage.name_of, unsealed))),
             )
@@ -291,8 +291,8 @@ class Card:
         said = []
         if names := dict.fromkeys(link.reference for each in steps for link in each.links if link.is_stand_in):
             form = (
-                "Another build made these inputs. The card describes this build's own artifacts of equal content "
-                "instead: {n}."
+                "Another build made these inputs, and this card describes artifacts of this build that have equal "
+                "content: {n}."
             )
             said.append(say(form, self.witness.record("steps"), n=", ".join(names)))
         traced = any(each.artifact.manifest.files.keys() >= {"files.json"} for each in steps)

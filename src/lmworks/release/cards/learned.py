@@ -136,7 +136,7 @@ class Learned:
             counts = Counter(file["source"] for file in files_read(artifact) if file["source"] in sources)
             for source, count in counts.items():
                 form = (
-                    "Another build made the documents of {source} ({files} there). They keep the source, licence "
+                    "Another build made the documents of {source} ({files} there), which keep the source, licence "
                     "and "
                     "path of their records."
                 )
@@ -183,8 +183,8 @@ class Learned:
         for link in self._trained_on:
             if not link.parent:
                 yield say(
-                    "It was also trained on {link}, which is no longer in the store: its texts are unknown. `lmworks "
-                    "build` makes it again.",
+                    "It was also trained on {link}, which is no longer in the store: its texts are unknown until "
+                    "`lmworks build` makes it again.",
                     self._own,
                     link=link,
                 )
