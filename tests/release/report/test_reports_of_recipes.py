@@ -158,8 +158,8 @@ def customers(tmp_path: Path) -> Path:
 def test_what_a_model_learned_from_is_not_said_to_be_masked_if_other_texts_were(customers: Path) -> None:
     build(customers, SIDE.replace("FROM", "split.test").replace("TRAIN", "split.train"))
     page = pages(customers, "side").of("protection")
-    assert "200 documents of 1 source; nobody looked for personal data in all that bag learned from." in page
-    assert "nobody looked for personal data in split.train." in page and "found and treated" not in page
+    assert "200 documents of 1 source; no step looked for personal data in all that bag learned from." in page
+    assert "No step looked for personal data in split.train." in page and "found and treated" not in page
     assert 'lmworks data find "NAME" knows only what private masked' in page
     assert "with questions and answers of 1 task" in page
     build(customers, SIDE.replace("FROM", "raw").replace("TRAIN", "private"))
