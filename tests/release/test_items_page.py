@@ -92,7 +92,7 @@ def test_it_counts_where_two_systems_differ_and_shows_only_those(shown: Page) ->
     titles = shown.locator(".row button").all_inner_texts()
     assert len(titles) == 50 and titles[:3] == [f"What is {number} twice?" for number in (2, 3, 4)]
     assert "a=tuned&b=base&show=differ" in shown.url, "the address tells others what is filtered"
-    shown.get_by_label("beside B").select_option("rule (baseline)")
+    shown.get_by_label("System B").select_option("rule (baseline)")
     assert count_of(shown, "both right") == 0 and count_of(shown, "only A right") == len(range(0, COUNT - 1, 3))
     shown.get_by_label("System A").select_option("rule (baseline)")
     assert count_of(shown, "A not asked") == 1
