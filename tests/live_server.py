@@ -39,9 +39,9 @@ PAGE = PageContent(
     examples=[Examples("Explain an operation", ["What does S3 CreateBucket do?", "<b>not bold</b>"])],
     advice=[
         "documentation-questions-test: copy-nearest wins: 0.412 ROUGE-L, the best model, cloud-docs-writer, has 0.391.",
-        "It was measured by documentation-questions-test, and by nothing else: of bias, safety, and fitness for "
-        "decisions "
-        "about people nothing is known that these do not say.",
+        "It was measured only by documentation-questions-test: nothing more is known about bias, safety, and fitness "
+        "for decisions about "
+        "people.",
     ],
     failures=[
         Failure(

@@ -214,7 +214,7 @@ def test_a_folder_in_a_store_is_refused_once_it_is_erased(recipe: OpenRecipe, tm
     model = opened.build(until="words", progress=lambda line: None).artifacts["words"]
     assert open_model(model.payload, opened.store).digest == model.digest()
     (model.folder / "manifest.json").unlink()
-    with pytest.raises(LmworksError, match="lies in a store that has no such artifact"):
+    with pytest.raises(LmworksError, match="its store has no such artifact"):
         open_model(model.payload, opened.store)
 
 

@@ -1,1 +1,1 @@
-"""The demonstration of the quickstart, an extension like any other: documentation of the operations of services."""
+"""Extension for the demonstration of the quickstart: documentation of the operations of cloud services."""

@@ -1,4 +1,4 @@
-"""How like the real documentation a model's is: ROUGE-L of its answers to questions of form "document"."""
+"""Task that compares a model's documentation with the real one: ROUGE-L of answers to questions of form "document"."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ if TYPE_CHECKING:
 
 FORM = "document"
 QUESTIONS_AT_ONCE = 64
-"""As many as the engine decodes together."""
+"""Number of questions in a chunk: as many as the engine decodes together."""
 EMPTY = Metric(name="empty_answers", label="empty answers", value="empty", higher_is_better=False, is_share=True)
 LENGTH = Metric(name="answer_length", label="answer length", value="words", weight="wanted_words")
-"""An F1 of words is highest at about 1: a model that wins by its length alone is found out."""
+"""Ratio of the words of answers to those of references. An F1 of words is highest at about 1."""
 
 
 class DocumentationConfig(OperationQuestionsConfig, GenerationConfig):
     """ROUGE-L of written documentation."""
 
     kind: Literal["documentation"] = "documentation"
-    max_tokens: int = Field(128, ge=1, description="Most tokens of an answer, longer than nearly all references.")
+    max_tokens: int = Field(128, ge=1, description="Most tokens of an answer. 128 suffice for nearly all references.")
 
 
 @stage(version=10, reads=["train"], measures=("model", "data"))
 def evaluate_documentation(
     config: DocumentationConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
-    """Let a model write greedily, and compare with the references.
+    """Let a model write answers greedily, and compare them with the references.
 
-    As a document, the title line is continued up to the end of the first paragraph; parameters stand below that.
+    With `prompt: document`, the model continues the title line up to the end of the first paragraph, before parameters.
     """
     stop = (*config.stop, "\n") if config.prompt == "document" else tuple(config.stop)
     shown, (questions, drawn) = shots(config, train, FORM), _questions(config, data)
@@ -77,7 +77,7 @@ def evaluate_documentation(
 def evaluate_documentation_nearest(
     config: DocumentationConfig, data: Conversations, train: Conversations, scoring: Scoring
 ) -> Result:
-    """The same figures for copying the answer of the training operation whose name and parameters are most alike."""
+    """Measure the same figures for a baseline that copies the answer of the most similar training operation."""
     from lmworks_api_docs.nearest import nearest
 
     questions, drawn = _questions(config, data)

@@ -1,4 +1,4 @@
-"""Answer by copying: the training answer of the operation most alike, or the candidate that shares most words."""
+"""Baselines that copy: the training answer of the most similar operation, or the candidate that shares most words."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy as np
 _PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _ENDINGS = ("ies", "ing", "es", "ed", "s", "e", "y")
 OPERATION_WEIGHT = 3
-"""How often a piece of the operation's name counts beside a word of the question: best of 1 to 4 on validation data."""
+"""Weight of a piece of the operation's name, relative to a word of the question: best of 1 to 4 on validation data."""
 
 
 def pieces(text: str) -> list[str]:
-    """Lower-case stems of words and of camel-case names' parts: "CopiesDBSnapshot" gives cop, db, snapshot."""
+    """Return lower-case stems of words and of parts of camel-case names: "CopiesDBSnapshot" gives cop, db, snapshot."""
     return [_stem(piece.lower()) for piece in _PIECE.findall(text)]
 
 
@@ -26,10 +26,10 @@ def _stem(word: str) -> str:
 
 
 def nearest(questions: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, Any]]) -> list[int]:
-    """For each conversation of `questions`, the place in `known` of the one most alike; the first of equals.
+    """Return for each conversation of `questions` the place in `known` of the most similar one. Ties go to the first.
 
-    Alike by the cosine of their pieces, each weighted by the root of its inverse document frequency: the whole one
-    would drown the verbs, which say more about a description than rare nouns do.
+    Similarity is the cosine of their pieces, weighted by the root of the inverse document frequency. Without the root,
+    rare nouns would outweigh verbs, which say more about a description.
     """
     bags = [_bag(conversation) for conversation in known]
     documents = Counter(piece for bag in bags for piece in bag)
@@ -63,7 +63,7 @@ def _bag(conversation: Mapping[str, Any]) -> Counter[str]:
 
 
 def shares_most(question: str, names: Sequence[str]) -> int:
-    """Place of the name that has most pieces in common with the question, of equals the one with fewest others."""
+    """Return the place of the name that shares most pieces with the question. Ties go to the one with fewest pieces."""
     asked = set(pieces(question))
 
     def score(name: str) -> tuple[int, float]:

@@ -1,4 +1,4 @@
-"""Read back the text of an operation's document."""
+"""Parser of the text of an operation's document."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class OperationText:
     """The parts of an operation's document."""
 
     title: str
-    """The service's name, a space, the operation's name."""
+    """Name of the service, a space, and the operation's name."""
     description: str
     parameters: list[tuple[str, str]]
-    """(name, text) in order; the text may be empty or have several lines."""
+    """Pairs (name, text) in order. A text can be empty or have several lines."""
 
 
 def parse_operation(text: str) -> OperationText:
-    """Take a normalised operation document apart.
+    """Return the parts of a normalised operation document.
 
-    The first line is the title. Parameters stand after the last line "Parameters:", each on a line "Name: text" whose
-    further lines are indented.
+    The first line is the title. Parameters follow the last line "Parameters:". Each begins with a line "Name: text",
+    and its further lines are indented.
     """
     title, _, rest = text.partition("\n")
     description, head, section = f"\n\n{rest.strip()}".rpartition(_HEAD)
@@ -59,7 +59,7 @@ def _third_person(verb: str) -> str:
 _THIRD_PERSON = {_third_person(verb): _third_person(verb) for verb in _VERBS} | {
     verb: _third_person(verb) for verb in _VERBS if verb not in ("request", "process", "sample", "test", "end", "place")
 }
-"""Verbs that begin the sentence about an operation, with their form after "which operation …"."""
+"""Verb at the beginning of the sentence about an operation → its form after "which operation …"."""
 
 _ACTION = re.compile(
     r"(?:This (?:API )?(?:operation|action|method|API|command|call) )?(?:(?P<how>[a-z]+ly) )?"
@@ -75,7 +75,7 @@ _ASIDE = re.compile(
 def summary(description: str) -> list[str]:
     """Return the first sentences that say what an operation does, 3 sentences and 600 characters at most.
 
-    Remarks before it ("This is classic documentation …"), lists and pointers to other texts are left out.
+    Remarks before these sentences ("This is classic documentation …"), lists and references to texts are left out.
     """
     openings = (text.partition("\n")[0] for text in description.split("\n\n"))
     paragraphs = [sentences(text) for text in openings if text and not text.startswith("- ")]
@@ -95,7 +95,7 @@ def summary(description: str) -> list[str]:
 def action_of(sentence: str, operation: str) -> str | None:
     """Return an operation's action, to put after "which operation": "Creates a bucket." gives "creates a bucket".
 
-    None if the sentence does not begin with what it does, names the operation, or is too long for a question.
+    None if the sentence does not begin with the action, names the operation, has a bracket, or is too long to ask.
     """
     match = _ACTION.match(sentence)
     letters = re.sub(r"\W", "", sentence).lower()

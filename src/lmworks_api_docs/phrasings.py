@@ -1,4 +1,4 @@
-"""How people ask about operations: wordings to train on, others kept back, and the answers to what is off the topic."""
+"""Wordings of questions about operations, to train on or held out, and answers to questions off the topic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 Wordings = Mapping[str, Sequence[str]]
-"""Wordings that are `trained`, and those `held out`."""
+"""Wordings by use: `trained` or `held out`."""
 
 _FOUND: Mapping[str, Wordings] = json.loads((files(__package__) / "phrasings.json").read_text(encoding="utf-8"))
 DOCUMENT, EXPLAIN, FIND = _FOUND["document"], _FOUND["explain"], _FOUND["find"]

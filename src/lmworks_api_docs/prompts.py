@@ -19,9 +19,9 @@ from lmworks_api_docs import phrasings
 from lmworks_api_docs.operations import OperationText, action_of, parse_operation, summary
 
 MIN_DESCRIPTION = 60
-"""Characters: shorter descriptions say no more than the operation's name."""
+"""Least number of characters of a description. Shorter ones say no more than the operation's name."""
 MAX_PARAMETERS = 12
-"""Names given in a question: enough to tell what an operation is about, few enough for a short context."""
+"""Most parameters named in a question: enough to show what an operation does, few enough for a short context."""
 
 
 class PromptsConfig(StepConfig):
@@ -32,14 +32,14 @@ class PromptsConfig(StepConfig):
     makes: ClassVar[str] = "conversations"
     kind: Literal["operations-to-prompts"] = "operations-to-prompts"
     train: Reference = Field(description="Documents to tune on.")
-    validation: Reference = Field(description="Documents of services to choose settings with.")
+    validation: Reference = Field(description="Documents of services on which settings are chosen.")
     test: Reference = Field(description="Documents of services that no model was trained on.")
     seen: int = Field(
         default=500,
         ge=0,
-        description="Train documents with questions in new wordings. 500 give a 95 % interval of ±4 points.",
+        description="Number of train documents with questions in new wordings. 500 give a 95 % interval of ±4 points.",
     )
-    seed: int = Field(default=0, description="Seed that draws wordings and sample.")
+    seed: int = Field(default=0, description="Seed of the draw of wordings and of documents for `seen`.")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def operations_to_prompts(
 
 
 def _operations(documents: Documents, counts: Counter[str], part: str) -> Iterator[_Operation]:
-    """Operations that are described well enough to be asked about."""
+    """Yield the operations whose description is good enough for questions."""
     found = []
     for document in documents.iterate():
         if document.meta.get("kind") != "operation":
@@ -91,7 +91,7 @@ def _operations(documents: Documents, counts: Counter[str], part: str) -> Iterat
 
 
 def _converse(operations: Sequence[_Operation], seed: int, wording: str) -> list[Record]:
-    """One conversation of each form an operation allows, its wording drawn by the document's id."""
+    """Return a conversation of each form that an operation allows. The document's id decides on its wording."""
     made = []
     for each in operations:
         names = [name for name, _ in each.parsed.parameters]

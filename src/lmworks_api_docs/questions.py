@@ -1,4 +1,4 @@
-"""How questions about operations are put before a model."""
+"""Prompts for questions about operations."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ class OperationQuestionsConfig(QuestionsConfig):
 
 
 def document_prompt(service: str, operation: str, tokenizer: Tokenizer) -> Prompt:
-    """Return a document up to where its description begins."""
+    """Return the beginning of a document, up to its description, as a prompt."""
     ids = [*tokenizer.before(), *tokenizer.encode(f"{service} {operation}\n\n")]
     return Prompt(ids, tokenizer.spell(ids))

@@ -1,4 +1,4 @@
-"""Whether a model knows which operation does what: it takes the likeliest name among those of the service."""
+"""Task that tests whether a model can name the operation for a description, among the operations of its service."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 
 FORM = "find"
 QUESTIONS_AT_ONCE = 32
-"""A chunk takes a small model about two seconds on two cores: what a kill costs."""
+"""Number of questions in a chunk. A killed build loses one chunk: two seconds of a small model on two cores."""
 
 
 class ReverseQuestionConfig(OperationQuestionsConfig):
     """Accuracy of naming an operation from its description."""
 
     kind: Literal["reverse-question"] = "reverse-question"
-    candidates: int = Field(60, ge=2, description="Most names to choose from. Large services have hundreds.")
+    candidates: int = Field(60, ge=2, description="Most names to choose from. Large services have hundreds of names.")
     score: Literal["sum", "per-byte"] = Field(
         "sum",
-        description="Log-likelihood of the text, in sum or per byte. The sum is the probability that the model writes "
-        "it. The other score, which favours long names, is reported too.",
+        description="Log-likelihood of the text, as a sum or per byte. The sum is the log-probability that the model "
+        "writes the text. `per-byte` favours long names. The other score is reported too.",
     )
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
-        """Behind what is asked, or before the sentence, stands each candidate."""
+        """Count the tokens read, with each candidate after the question or before the sentence."""
         a_candidate = TITLED_TOKENS if self.prompt == "document" else NAME_TOKENS
         return (
             super()
@@ -52,10 +52,10 @@ class ReverseQuestionConfig(OperationQuestionsConfig):
 
 
 NAME_TOKENS, TITLED_TOKENS = 16, 64
-"""Tokens of an operation's name, and of a name with its service and the sentence below."""
+"""Tokens of an operation's name, and of a name with its service and the sentence that follows."""
 MEASURES: tuple[By, ...] = ("sum", "per-byte")
 Scorer = Callable[[Question, Sequence[str]], list[float]]
-"""The natural log-likelihood that speaks for each candidate."""
+"""Function that returns the log-likelihood (base e) for each candidate."""
 
 
 @stage(version=7, reads=["train"], measures=("model", "data"))
@@ -68,8 +68,8 @@ def evaluate_reverse_question(
 ) -> Result:
     """Choose the likeliest candidate.
 
-    In a chat the names are scored as answers, with the token that ends them. As documents they are scored as titles,
-    by how likely each makes the sentence that the question was made from.
+    In a chat the names are scored as answers, with the token that ends an answer. With `prompt: document`, each name
+    is scored as a title, by the likelihood that it gives to the sentence from which the question was made.
     """
     engine = open_decoder(model.path, config.data_type, config.device)
     questions, names, method = _questions(config, data, train)
@@ -112,7 +112,7 @@ def evaluate_reverse_question(
 def evaluate_reverse_question_nearest(
     config: ReverseQuestionConfig, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
-    """The same figure for the candidate whose name shares most word pieces with the question."""
+    """Measure the same figure for a baseline: the candidate whose name shares most word pieces with the question."""
     from lmworks_api_docs.nearest import shares_most
 
     questions, names, method = _questions(config, data, train)
@@ -154,7 +154,7 @@ def _as_answers(config: ReverseQuestionConfig, engine: DecoderEngine, shown: Seq
         for name in candidates:
             ids, answer = engine.tokenizer.encode_chat([*asked, {"role": "assistant", "content": name}])
             if ids[: len(prompt)] != prompt:
-                raise LmworksError("the chat template does not begin an answered chat as it begins an open one")
+                raise LmworksError("the chat template writes the same question differently with and without its answer")
             after = slice(len(prompt), None)
             choices.append([token for token, is_answer in zip(ids[after], answer[after], strict=True) if is_answer])
         return engine.score_choices(prompt, choices)
@@ -173,14 +173,14 @@ def _as_titles(engine: DecoderEngine, sentences: Mapping[str, str]) -> Scorer:
 
 
 def _sentences(data: Conversations, questions: Sequence[Question]) -> dict[str, str]:
-    """By question: the first sentence of its document's description, which the question was made from."""
+    """Return question id → the first sentence of its document's description, from which the question was made."""
     explained = {
         record["document"]: record["messages"][1]["content"] for record in data.iterate() if record["form"] == "explain"
     }
     if missing := [question["id"] for question in questions if question["document"] not in explained]:
         raise UsageError(
-            f"{len(missing)} questions, such as {missing[0]}, have no conversation of form 'explain' beside them, "
-            "whose answer `prompt: document` scores; use `prompt: chat`"
+            f"{len(missing)} questions, such as {missing[0]}, have no conversation of form 'explain' about the same "
+            "document. `prompt: document` scores the answer of that conversation; use `prompt: chat`"
         )
     return {question["id"]: explained[question["document"]] for question in questions}
 

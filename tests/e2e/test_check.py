@@ -85,7 +85,7 @@ def test_turns_that_are_not_to_be_learned_from_are_told_and_the_model_is_built(p
     (project / "recipe.yaml").write_text(last if asked == "last" else recipe)
     said = lmworks(project, "check", "recipe.yaml", "tuned").stdout
     assert "words of all 12 assistant turns in 12 samples are trained" in said
-    assert "12 turns are not learned from, as the data ask" in said
+    assert "12 turns are not trained, as the data say" in said
     lmworks(project, "build", "recipe.yaml")
     assert list((project / ".lmworks" / "artifacts").glob("train/*"))
 

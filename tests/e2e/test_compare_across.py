@@ -96,8 +96,8 @@ def test_of_a_base_whose_texts_nobody_knows_a_trace_says_so(folder: Path) -> Non
     said = lmworks(
         folder, "trace", "first.yaml", "base", "--store", "store-first", "--answer", "Bucket lists objects"
     ).stdout
-    assert "No text that trained base is known here: nothing could be sought." in said
-    assert "Others trained base, on texts that are not known here" in said and "0%" not in said
+    assert "No text that trained base is known here, so none was searched." in said
+    assert "Others trained base on texts that are not known here" in said and "0%" not in said
 
 
 SORTING = """\

@@ -31,7 +31,7 @@ def test_no_command_fails_after_an_edit_of_equal_output(edited: Path) -> None:
     traced = json.loads(lmworks(edited, "trace", "finetune", "--json").stdout)
     assert traced["steps"][0]["step"] == "raw", "found again by its equal content"
     assert [name.split()[0] for name in traced["stand_ins"]] == ["raw"], "which need not be what was read"
-    assert "may have\nbeen made of other files" in lmworks(edited, "trace", "finetune").stdout
+    assert "may have\nbeen made later, from other files" in lmworks(edited, "trace", "finetune").stdout
     lmworks(edited, "trace", "finetune", "--answer", "Creates a bucket of the account, with")
 
 

@@ -388,7 +388,7 @@ def test_what_a_cut_off_erasure_left_is_not_served_as_a_folder(folder: Path, lef
         path.write_text("{}")
     try:
         done = lmworks(folder, "serve", str(payload), code=None)
-        assert done.returncode and "lies in a store that has no such artifact" in done.stderr, done
+        assert done.returncode and "its store has no such artifact" in done.stderr, done
     finally:
         path.write_bytes(kept) if kept else path.unlink()
 

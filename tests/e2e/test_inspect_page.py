@@ -79,7 +79,7 @@ def test_an_expert_judges_by_keyboard_and_saves(page: Page) -> None:
     page.keyboard.press("1")
     expect(page.locator("#place")).to_have_text("3 of 3; 2 judged")
     page.keyboard.press("s")
-    expect(page.get_by_role("alert")).to_contain_text("Give your pseudonym first")
+    expect(page.get_by_role("alert")).to_contain_text("Type your pseudonym first")
     page.keyboard.type("expert 1")
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save the verdicts").click()
@@ -116,7 +116,7 @@ def test_a_comment_without_a_verdict_is_not_lost_in_silence(page: Page) -> None:
     expect(page.locator("#place")).to_have_text("3 of 3; 1 judged")
     with page.expect_download():
         page.get_by_role("button", name="Save the verdicts").click()
-    expect(page.get_by_role("alert")).to_contain_text("Saved without the comment on this document: it has no verdict")
+    expect(page.get_by_role("alert")).to_contain_text("Saved without the comment on this document, because")
     expect(page.locator("#place")).to_have_text("2 of 3; 1 judged")
     page.get_by_role("button", name="reject").click()
     with page.expect_download() as saved:

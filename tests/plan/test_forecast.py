@@ -234,7 +234,7 @@ def test_plan_shows_the_verdict_before_the_build_and_draws_owning_against_rentin
     said = lmworks(tmp_path, "plan", "recipe.yaml", "--all", *drawn).stdout
     page = (tmp_path / "x.html").read_text()
     assert page.count("<svg") == 4 and not [tag for tag in ("<script", "<link", "<img") if tag in page]
-    for part in (brief.splitlines()[0][9:].removesuffix(" …"), "OWN OR RENT", "requests a second", "read or set"):
+    for part in (brief.splitlines()[0][9:].removesuffix(" …"), "OWN OR RENT", "requests per second", "date of price"):
         assert html.escape(part) in page
     for part in (
         "WHY",

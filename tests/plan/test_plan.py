@@ -429,7 +429,7 @@ def test_the_prediction_goes_with_the_step_and_is_told_beside_the_outcome(tmp_pa
     time, memory, speed = outcome(make_manifest(step="first", counts={"steps": 7}, run=run))
     assert (time[0], time[3]) == ("time of first", "MORE") and memory[
         3
-    ] == "not known: 31.5 MB was held before it began"
+    ] == "not known: 31.5 MB was in use before it began"
     for peak, before, verdict in ((1.5, 0, "MORE"), (1.5, 1.4, "not known"), (1.5, 0.3, "MORE"), (0.7, 0.5, "less")):
         shares = {"peak_memory_bytes": peak, "memory_before_bytes": before}
         held = run | {name: round(share * predicted["memory_bytes"]) for name, share in shares.items()}

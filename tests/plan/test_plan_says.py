@@ -256,7 +256,7 @@ def test_the_page_draws_the_capacity_that_its_text_tells(task: str) -> None:
     needs = {"task": task, "labelled_examples": 3000, "users": 400, "requests_per_second": 2, "budget_usd": 10**6}
     found = told(**needs, privacy="confidential", residency="on-premise", prompt_tokens=45)
     page, said = forecast_page(found, "n", "r", TODAY, None, 1), " ".join(in_full(found, 200, TODAY).split())
-    (drawn,) = re.findall(r"answered by the machines of month 1: ([\d.e+]+)", page)
+    (drawn,) = re.findall(r"capacity of the machines of month 1: ([\d.e+]+)", page)
     (stated,) = re.findall(r"The machines of month 1 answer ([\d.e+]+) requests/s", said)
     (each,) = re.findall(r"([\d.e+]+) requests/s at the slow end", said)
     assert drawn == stated and float(stated) <= found.groups_there * float(each) * 1.01

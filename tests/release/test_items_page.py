@@ -92,7 +92,7 @@ def test_it_counts_where_two_systems_differ_and_shows_only_those(shown: Page) ->
     titles = shown.locator(".row button").all_inner_texts()
     assert len(titles) == 50 and titles[:3] == [f"What is {number} twice?" for number in (2, 3, 4)]
     assert "a=tuned&b=base&show=differ" in shown.url, "the address tells others what is filtered"
-    shown.get_by_label("beside B").select_option("rule (baseline)")
+    shown.get_by_label("System B").select_option("rule (baseline)")
     assert count_of(shown, "both right") == 0 and count_of(shown, "only A right") == len(range(0, COUNT - 1, 3))
     shown.get_by_label("System A").select_option("rule (baseline)")
     assert count_of(shown, "A not asked") == 1
@@ -100,7 +100,7 @@ def test_it_counts_where_two_systems_differ_and_shows_only_those(shown: Page) ->
 
 def test_it_is_filtered_by_text_cluster_and_contamination_and_by_what_went_wrong(shown: Page) -> None:
     assert count_of(shown, "A cut at the limit") == COUNT / 10 and count_of(shown, "A without a result") == COUNT / 20
-    shown.get_by_label("In what A learned from").select_option("known")
+    shown.get_by_label("In the training text of A").select_option("known")
     assert count_of(shown, "all") == COUNT / 5
     shown.get_by_label("Cluster").select_option(label=f"service 3 ({len(range(3, COUNT, 7))})")
     assert count_of(shown, "all") == len(range(10, COUNT, 35))
@@ -120,9 +120,9 @@ def test_an_item_unfolds_to_all_that_was_kept_and_texts_are_never_markup(shown: 
         ["rule", "wrong"],
     ]
     assert sections.nth(0).locator("pre").first.text_content() == f" so 6{NASTY}\n", "the raw answer, to the letter"
-    sections.nth(0).get_by_text("Prompt as it was put before it").click()
+    sections.nth(0).get_by_text("Whole prompt that it got").click()
     expect(sections.nth(0).get_by_text("<|user|>What is 3 twice?")).to_be_visible()
-    expect(sections.nth(1)).to_contain_text("the same prompt as before A")
+    expect(sections.nth(1)).to_contain_text("the same as for A")
     expect(sections.nth(0)).to_contain_text("3 tokens")
 
 
@@ -196,7 +196,7 @@ def test_a_build_has_a_page_a_task(built: Store, browser: Browser) -> None:
         made.goto(path.as_uri())
         assert count_of(made, "all") == 20 and not faults
         made.close()
-    with pytest.raises(UsageError, match=r"'none' is no task of .* whose items are kept; those are: "):
+    with pytest.raises(UsageError, match=r"'none' is no task of .* whose items are kept; tasks with items: "):
         write_items(found, "none")
 
 

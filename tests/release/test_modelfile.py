@@ -134,5 +134,5 @@ def written_without(folder: Path, tmp_path: Path) -> list[tuple[str, str]]:
 
 
 def test_a_name_that_no_modelfile_holds_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no Modelfile can hold this name"):
+    with pytest.raises(UsageError, match="a Modelfile cannot hold this name"):
         modelfile_of(Path('a"""\nSYSTEM b.gguf'), make_tiny_model(tmp_path / "model"), [])

@@ -39,7 +39,7 @@ def test_a_sound_model_is_served_though_its_page_cannot_say_what_an_altered_file
     serve_artifacts(store, [store.named("finetune")], port=0, as_json=True)
     (page,) = shown
     assert page.name == "handbook/finetune" and page.figures == () and page.licences == ()
-    assert page.advice == ("What is known of this model cannot be told: a file behind it was altered or is lost.",)
+    assert page.advice == ("lmworks cannot describe this model: a file with facts about it was altered or is lost.",)
     assert "part-00000.parquet: No such file" in capfd.readouterr().err and str(tmp_path) not in str(page)
 
 
@@ -60,7 +60,7 @@ def test_a_language_model_that_no_task_measured_is_served_only_if_you_say_so(
     assert first == "finetune: no task has measured how well it answers"
     assert second.endswith("and build again, or type: lmworks serve finetune --unmeasured")
     serve_artifacts(store, [model], port=0, as_json=True, unmeasured=True)
-    assert shown[0].advice == ["Check every answer: no task has measured how good they are."]
+    assert shown[0].advice == ["Check every answer: no task has measured how good the answers are."]
 
 
 @pytest.mark.parametrize(("kind", "writes"), [("Qwen3ForCausalLM", True), ("BertForSequenceClassification", False)])

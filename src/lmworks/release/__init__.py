@@ -1,1 +1,1 @@
-"""What a finished build shows: report, cards, traces, and the served model."""
+"""Results of a finished build: report, cards, traces, and the served model."""

@@ -1,4 +1,4 @@
-"""A recipe's last build as it lies in the store."""
+"""The last build of a recipe, as the store holds it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lmworks.recipe.yaml import read_yaml
 
 @dataclass(frozen=True)
 class Built:
-    """What a build's record and manifests say. Any part of it may be missing."""
+    """A build, as its record and manifests describe it. Any part of it can be missing from the store."""
 
     store: Store
     name: str
@@ -31,7 +31,7 @@ class Built:
 
     @classmethod
     def open(cls, store: Store, name: str | None = None) -> Built:
-        """A recipe's last build; without a name, that of the recipe built last. Raises `UsageError` if none is."""
+        """Return a recipe's last build; without a name, the store's last build. Raises `UsageError` if none is."""
         found = name or store.builds.last
         record = store.builds.get(found)
         if found is None or record is None:
@@ -41,7 +41,7 @@ class Built:
 
     @classmethod
     def holding(cls, store: Store, artifact: Artifact) -> Built:
-        """The build that an artifact belongs to; the last one, if none names it any more."""
+        """Return the build that an artifact belongs to, or the last build if none has the artifact any more."""
         last = cls.open(store)
         builds = [last, *(cls(store, name, record) for name, record in store.builds.readable())]
         return next((build for build in builds if build.step_of(artifact)), last)
@@ -52,17 +52,17 @@ class Built:
 
     @property
     def folder(self) -> Path:
-        """The recipe's folder, where its keys lie. Raises LmworksError if the recipe is not there."""
+        """Folder that holds the recipe and its keys. Raises LmworksError if the recipe is not there."""
         return self.store.builds.folder_of(self.name, self.record)
 
     @property
     def plan(self) -> dict[str, Any]:
-        """The plan; empty if there was none."""
+        """Plan of the build. Empty if there was none."""
         return self.record.plan or {}
 
     @cached_property
     def fields(self) -> dict[str, Any]:
-        """What the recipe's file says by now; empty if it is gone or cannot be read."""
+        """Fields of the recipe's file as it is now. Empty if the file is gone or cannot be read."""
         try:
             fields = read_yaml(self.recipe.read_text(encoding="utf-8"), str(self.recipe)).value
         except (OSError, ValueError, LmworksError):
@@ -71,24 +71,24 @@ class Built:
 
     @property
     def use_case(self) -> str:
-        """What the recipe says the model is for, without personal data; empty if the recipe is gone."""
+        """Purpose of the model as the recipe states it, without personal data. Empty if the recipe is gone."""
         own = [detector.detector() for config in anonymising_in(self.fields) for detector in config.own]
         return hide(str(self.fields.get("use_case", "")), more=own)
 
     @cached_property
     def artifacts(self) -> dict[str, Artifact]:
-        """Steps whose artifact is in the store, inputs before what is made from them."""
+        """Step → its artifact in the store. Inputs come before the steps made from them."""
         found = {name: self.store.find(step.stage, step.key) for name, step in self.record.steps.items()}
         return {name: artifact for name, artifact in found.items() if artifact}
 
     @cached_property
     def lineage(self) -> Lineage:
-        """What the steps were made from, as this build has it."""
+        """Lineage of this build: what each of its steps was made from."""
         return Lineage(self.store, self.record)
 
     @property
     def command(self) -> str:
-        """How to build it again."""
+        """Command that builds the recipe again."""
         settings = [word for setting in self.record.settings for word in ("--set", setting)]
         return shlex.join(["lmworks", "build", str(self.recipe), *settings])
 
@@ -99,7 +99,7 @@ class Built:
 
     @property
     def erased(self) -> list[str]:
-        """Those that an erasure deleted, since what was erased had reached them."""
+        """Missing steps that an erasure deleted, because an erased text had reached them."""
         folders = {
             name: self.store.root / "artifacts" / each.stage / each.key for name, each in self.record.steps.items()
         }
@@ -107,7 +107,7 @@ class Built:
 
     @cached_property
     def outdated(self) -> list[str]:
-        """Steps made with settings or from inputs that this recipe no longer has: they wait for a build."""
+        """Steps made with settings or from inputs that the recipe no longer has. They must be built again."""
         return [
             name
             for name, artifact in self.artifacts.items()
@@ -115,7 +115,7 @@ class Built:
         ]
 
     def parted(self) -> tuple[Built, Built]:
-        """This build with the evaluations alone of what its recipe makes now, and with those alone of what it made."""
+        """Return this build twice: with only evaluations of the recipe as it is now, and with only outdated ones."""
         stale = {*self.outdated}
         for name, artifact in self.artifacts.items():
             if any(link.step in stale for link in self.lineage.links(artifact)):
@@ -129,7 +129,7 @@ class Built:
             yield now is not None and now.digest(link.part) == link.record.digest
 
     def step_of(self, artifact: Artifact) -> str | None:
-        """The name of an artifact in this build."""
+        """Return the name of an artifact in this build. None if the build does not have it."""
         wanted = (artifact.stage, artifact.key)
         return next((name for name, step in self.record.steps.items() if (step.stage, step.key) == wanted), None)
 
@@ -138,7 +138,7 @@ class Built:
         return {name: artifact for name, artifact in self.artifacts.items() if is_model(artifact)}
 
     def evaluations(self) -> dict[str, dict[str, Artifact]]:
-        """Task → what was measured (a model, a baseline, or "" for their comparison) → artifact."""
+        """Return task → what was measured (a model, a baseline, or "" for their comparison) → artifact."""
         tasks: dict[str, dict[str, Artifact]] = {}
         for name, artifact in self.artifacts.items():
             if name.startswith("evaluate/") and name not in self.left_out:
@@ -148,7 +148,7 @@ class Built:
 
     @cached_property
     def diagnoses(self) -> frozenset[str]:
-        """Tasks on trained text: each model whose training text is known was trained on most of theirs."""
+        """Tasks on trained text: each model of known training text was trained on over half of their documents."""
         shares = {
             task: [self._trained_share(each) for name, each in systems.items() if name and measures_model(each)]
             for task, systems in self.evaluations().items()
@@ -157,17 +157,17 @@ class Built:
         return frozenset(task for task, some in known.items() if some and min(some) > 1 / 2)
 
     def judging(self) -> dict[str, dict[str, Artifact]]:
-        """The evaluations that may judge a model: all but those on trained text."""
+        """Return the evaluations that may judge a model: all except those on trained text."""
         return {task: systems for task, systems in self.evaluations().items() if task not in self.diagnoses}
 
     def measures(self, model: Artifact) -> bool:
-        """Return whether a task that may judge a model was asked of this one."""
+        """Return whether a task that may judge models has evaluated this one."""
         evaluations = [each for systems in self.judging().values() for name, each in systems.items() if name]
         read = (record for each in evaluations for record in each.manifest.inputs.get("model", ()))
         return any(record.digest == model.digest() for record in read)
 
     def _trained_share(self, evaluation: Artifact) -> float | None:
-        """The share of the documents behind a task that its model was trained on; None where that is not known."""
+        """Return the share of a task's documents that its model was trained on. None if this is not known."""
         links = {link.name: link for link in self.lineage.links(evaluation)}
         model, asked = links["model"].parent, _ids(links["data"]) if "data" in links else frozenset()
         texts = self.lineage.trained_on(model) if model and asked else []
@@ -176,7 +176,7 @@ class Built:
 
 
 def anonymising_in(fields: Mapping[str, Any]) -> list[AnonymiseConfig]:
-    """Return the `anonymise` steps of a recipe; none if one of them is not sound."""
+    """Return the `anonymise` steps of a recipe. Empty if one of them is not valid."""
     groups = [group for group in fields.values() if isinstance(group, dict)]
     steps = [step for group in groups for step in group.values() if isinstance(step, dict)]
     try:
@@ -191,38 +191,38 @@ def _ids_in(path: Path) -> frozenset[str]:
 
 
 def _ids(link: Link) -> frozenset[str]:
-    """The ids of the documents that an input holds, or was made of; none where nobody wrote them down."""
+    """Return the ids of the documents that an input holds or was made from. Empty if they were not recorded."""
     return _ids_in(link.path / "ids.txt") if link.path else frozenset()
 
 
 def is_model(artifact: Artifact) -> bool:
-    """Whether the payload is a Hugging Face folder of a model."""
+    """Return whether the payload is a Hugging Face folder of a model."""
     return "config.json" in artifact.manifest.files
 
 
 def is_tokenizer(artifact: Artifact) -> bool:
-    """Whether the payload is a tokenizer, and no model."""
+    """Return whether the payload is a tokenizer without a model."""
     return artifact.is_readable and "tokenizer.json" in artifact.manifest.files and not is_model(artifact)
 
 
 def measures_model(evaluation: Artifact) -> bool:
-    """Whether an evaluation is of a model, not of a baseline."""
+    """Return whether an evaluation is of a model, not of a baseline."""
     return "model" in evaluation.manifest.inputs
 
 
 def files_read(artifact: Artifact) -> list[dict[str, Any]]:
-    """The files of sources that a step has read, with source, path, licence, bytes and sha256; none for other steps."""
+    """Return source, path, licence, bytes and sha256 of each file that a step read. Empty if it reads no sources."""
     path = artifact.payload / "files.json"
     return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
 
 
 def reference(step: str, part: str) -> str:
-    """A step, or one part of its output, as a recipe names it."""
+    """Return the name that a recipe uses for a step, or for one part of its output."""
     return f"{step}.{part}" if part else step
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The records of a JSON Lines file; none if there is no such file."""
+    """Return the records of a JSON Lines file. Empty if there is no such file."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8") as lines:
@@ -230,5 +230,5 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty if there is no such file."""
+    """Return the object in a JSON file. Empty if there is no such file."""
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}

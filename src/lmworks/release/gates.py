@@ -1,4 +1,4 @@
-"""Whether a model passed the gates of its recipe; one that did not is not released."""
+"""Outcomes of the gates of recipes. A model that failed a gate is not released."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lmworks.release.built import Built
 
 
 def outcomes(built: Built) -> list[Outcome]:
-    """What came of each gate of a build; none where it has none, or they were not tried."""
+    """Return the outcome of each gate of a build. Empty if it has no gates, or they were not tried."""
     return _read(built.artifacts[NODE]) if NODE in built.artifacts else []
 
 
 def failed_gates(built: Built) -> list[str]:
-    """Which gates failed, and why; where one of two models may be served, those of the other hold nothing up."""
+    """Return why gates failed. If one of the two models of `serve` passed, leave out the gates of the other."""
     serve = built.record.serve
     spare: set[str] = set()
     if serve and serve.otherwise and not _refusal_of(built, *served(built)):
@@ -30,7 +30,7 @@ def failed_gates(built: Built) -> list[str]:
 
 
 def served(built: Built) -> list[str]:
-    """The models that `lmworks serve` of the recipe serves, built or not: of `serve.otherwise` the one that passed."""
+    """Return the models that `lmworks serve` serves, built or not. `serve.otherwise` is served if only it passed."""
     serve = built.record.serve
     if serve is None or not serve.otherwise:
         return serve.candidates if serve else []
@@ -38,7 +38,7 @@ def served(built: Built) -> list[str]:
 
 
 def stands_in(built: Built) -> str:
-    """That `serve.otherwise` is served, and why `serve.model` is not; empty where it is not so."""
+    """Return that `serve.otherwise` is served, and why `serve.model` is not. Empty if `serve.model` is served."""
     serve = built.record.serve
     if not serve or not serve.otherwise:
         return ""
@@ -50,9 +50,9 @@ def stands_in(built: Built) -> str:
 
 
 def spoke_against(store: Store, name: str) -> list[str]:
-    """What the gates of a recipe's last build said against its model: what is served instead, or which failed.
+    """Return what the last gates of a recipe say against its model: which model is served instead, or which failed.
 
-    Empty where all passed, or none was tried of the recipe as it is.
+    Empty if all passed, or if the recipe's present gates were not tried.
     """
     record = store.builds.get(name)
     built = Built(store, name, record) if record else None
@@ -62,16 +62,16 @@ def spoke_against(store: Store, name: str) -> list[str]:
 
 
 def require_gates(store: Store, artifacts: Sequence[Artifact]) -> None:
-    """Raise GateRefused for a model that is not released, with the reason."""
+    """Raise GateRefused, with the reason, for a model that may not be released."""
     for artifact in artifacts:
         if reason := refusal_reason(store, artifact):
-            raise GateRefused(f"{reason}\n`lmworks report` and `lmworks predict` still show what it can")
+            raise GateRefused(f"{reason}\n`lmworks report` and `lmworks predict` still work with this model")
 
 
 def refusal_reason(store: Store, artifact: Artifact) -> str:
     """Return why a model is not released: a gate of its recipe failed or was not tried. Empty for a released one.
 
-    A failed gate of another recipe of the store counts, too. Of a model that no recipe's last build has any more, any
+    A failed gate of another recipe of the store counts, too. If no recipe's last build has the model any more, every
     gate counts that it ever failed.
     """
     built = Built.holding(store, artifact)
@@ -86,7 +86,7 @@ def _refusal_of(built: Built, step: str) -> str:
 
 
 def _refusal(built: Built, artifact: Artifact) -> str:
-    """Why a model of a build is not to be released; empty where it passed all gates."""
+    """Return why a model of a build may not be released. Empty if it passed all gates."""
     names = [name for name, each in built.models.items() if each.digest() == artifact.digest()]
     if said := untried(built):
         return f"{', '.join(names) or artifact.manifest.step}: {said}"
@@ -94,9 +94,9 @@ def _refusal(built: Built, artifact: Artifact) -> str:
 
 
 def _failed_elsewhere(built: Built, digest: str) -> str:
-    """The gates of the store's other recipes that a model failed.
+    """Return the gates of the store's other recipes that a model failed.
 
-    Where the record of one cannot be read, all gates count that were ever tried in the store: it may ask for any.
+    If the record of a recipe cannot be read, all gates count that were ever tried in the store: any may be its own.
     """
     builds = built.store.builds
     readable = {name: Built(built.store, name, record) for name, record in builds.readable()}
@@ -112,9 +112,9 @@ def _failed(found: Iterable[Outcome], digest: str) -> list[Outcome]:
 
 
 def stored_as(folder: Path) -> tuple[Store, Artifact] | None:
-    """The artifact whose files a folder holds, where it lies in a store; None elsewhere.
+    """Return the artifact whose files a folder holds, with its store. None for a folder outside a store.
 
-    Raises LmworksError where the store has it no longer: what is left of it was erased, or nothing says what it is.
+    Raises LmworksError if the store no longer has this artifact: it was erased, or its manifest is gone.
     """
     folder = folder.resolve()
     if folder.name != "payload" or len(folder.parents) < 4 or folder.parents[2].name != "artifacts":
@@ -123,22 +123,22 @@ def stored_as(folder: Path) -> tuple[Store, Artifact] | None:
     found = store.find(folder.parents[1].name, folder.parents[0].name)
     if found is None:
         raise LmworksError(
-            f"{folder}: lies in a store that has no such artifact: it was erased, or its manifest is gone; "
-            "`lmworks build` makes it again, without what was erased"
+            f"{folder}: its store has no such artifact: it was erased, or its manifest is gone\n"
+            "Type `lmworks build` to make it again, without the erased texts"
         )
     return store, found
 
 
 def untried(built: Built) -> str:
-    """Why the gates of a recipe, as it is now or was built, are not tried; empty where they are, or it has none.
+    """Return why the gates of a recipe, as it is now or was built, are not tried. Empty if they are, or it has none.
 
-    Raises LmworksError where what came of them is not as it was written.
+    Raises LmworksError if the stored outcomes were changed.
     """
     try:
         asked = _asked(built)
     except (ValidationError, TypeError) as error:
         return (
-            f"the gates of its recipe cannot be read ({built.recipe}: {_fault(error)}): mend them, then {built.command}"
+            f"the gates of its recipe cannot be read ({built.recipe}: {_fault(error)}): fix them, then {built.command}"
         )
     if not asked and NODE not in (*built.record.nodes, *built.record.steps):
         return ""
@@ -150,13 +150,13 @@ def untried(built: Built) -> str:
     except ValidationError:  # of an earlier version, which took what is refused now
         return why
     then = [each.gate.model_copy(update={"model": each.gate.model or each.model}) for each in tried]
-    return f"{why}; tried were those that it had then" if asked not in (None, then) else ""
+    return f"{why} (its gates have changed)" if asked not in (None, then) else ""
 
 
 def _asked(built: Built) -> list[GateConfig] | None:
-    """The gates that the recipe's file names now, each with its model; None where the file is gone or is no YAML.
+    """Return the gates that the recipe's file names now, each with its model. None if the file is gone or is no YAML.
 
-    Raises ValidationError or TypeError for gates that cannot be read. No setting stands over them, see `load_recipe`.
+    Raises ValidationError or TypeError for gates that cannot be read. `--set` cannot change gates, see `load_recipe`.
     """
     if not built.fields:
         return None
@@ -168,7 +168,7 @@ def _asked(built: Built) -> list[GateConfig] | None:
 
 
 def _fault(error: Exception) -> str:
-    """What is wrong, in a line."""
+    """Return what is wrong, in one line."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         section = "serve" if error.title == ServeConfig.__name__ else "evaluate.gates"
@@ -183,6 +183,6 @@ def _ever_tried(store: Store) -> Iterator[Outcome]:
 
 
 def _read(artifact: Artifact) -> list[Outcome]:
-    """Raises LmworksError where what came of the gates is not as it was written."""
+    """Return the outcomes that an artifact holds. Raises LmworksError if its files were changed."""
     artifact.require_sound()
     return outcomes_from(read_records(artifact.payload / FILE))

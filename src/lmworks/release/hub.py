@@ -1,6 +1,6 @@
-"""Models from and to a hub of Hugging Face's form, only when asked: weights and words come, never code or pickles.
+"""Models from and to a hub with Hugging Face's API, only on command. Code and pickles are never downloaded.
 
-The endpoint is HF_ENDPOINT, and the token HF_TOKEN, of the environment alone: none that was stored by a login is taken.
+The environment alone gives the endpoint (HF_ENDPOINT) and the token (HF_TOKEN). Tokens stored by a login are not used.
 """
 
 from __future__ import annotations
@@ -36,33 +36,33 @@ if TYPE_CHECKING:
 
 TAKEN = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE", "NOTICE", "LICENSE.md")
 DESCRIPTION_BYTES = 1 << 25
-"""Of what a hub says beside files: the description of a model of 80,000 files."""
+"""Most bytes read of an answer that is not a file: enough for the description of a model of 80,000 files."""
 SECONDS = 120.0
-"""For a hub to say that, and between two parts of a file."""
+"""Seconds to wait for an answer that is not a file, and between two parts of a file."""
 SPARE = 1 << 20
-"""Bytes beyond those of a file, for what `huggingface_hub` notes beside it."""
+"""Bytes that may be written beyond those of a file, for notes of `huggingface_hub` beside it."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a hub has of a model at one commit, and would be taken."""
+    """A model on a hub at one commit, with the files that a download takes."""
 
     endpoint: str
     name: str
     revision: str
     licence: str
-    """As its card says it, which is not always true."""
+    """Licence that the model's card states, which is not always true."""
     files: Mapping[str, tuple[int, str]]
     """Name → bytes, and the sha256 of a large file or git's digest of a small one."""
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Size of all files, in bytes."""
         return sum(size for size, _ in self.files.values())
 
 
 def find_snapshot(name: str, revision: str | None = None) -> Snapshot:
-    """Ask a hub for a model. Raises `UsageError` for what is no name or no model here can be made of."""
+    """Ask a hub for a model. Raises `UsageError` for a bad name, or for files from which lmworks can make no model."""
     _require_name(name)
     with _hub() as hub:
         with _form_told(hub.endpoint, name):
@@ -77,17 +77,17 @@ def find_snapshot(name: str, revision: str | None = None) -> Snapshot:
         files = {each: facts for each, facts in files.items() if not (whole and each.startswith("consolidated"))}
         if "config.json" not in files or not any(each.endswith(".safetensors") for each in files):
             raise UsageError(
-                f"{name}: no config.json with *.safetensors; pickles and code are never taken: look for a model "
-                "that was saved as safetensors"
+                f"{name}: it has no config.json with *.safetensors, and lmworks never downloads pickles or code. Look "
+                "for a model that was saved as safetensors"
             )
         licence = str((found.card_data and found.card_data.get("license")) or "not stated")
         return Snapshot(hub.endpoint, name, str(found.sha), licence, files)
 
 
 def download(snapshot: Snapshot, out: Path) -> None:
-    """Get it into a new folder; files that are whole are kept when it is cut off, and checked by the hub's digests.
+    """Download a snapshot into a new folder, and check its files by the hub's digests. A retry keeps complete files.
 
-    Raises `UsageError` where the folder is there, or the disk has no room; LmworksError for other bytes than promised.
+    Raises `UsageError` if the folder exists or the disk has no room, LmworksError if bytes differ from those promised.
     """
     from huggingface_hub import hf_hub_download
 
@@ -116,7 +116,7 @@ def download(snapshot: Snapshot, out: Path) -> None:
             got = part / file
             if got.stat().st_size != size or digest not in (digest_once(got), _git_digest(got)):
                 got.unlink()
-                raise LmworksError(f"{got}: not what {snapshot.endpoint} promised; it was deleted: try again")
+                raise LmworksError(f"{got}: not the file that {snapshot.endpoint} promised. It was deleted: try again")
     shutil.rmtree(part / ".cache", ignore_errors=True)
     facts = {"endpoint": snapshot.endpoint, "name": snapshot.name, "revision": snapshot.revision}
     digests = {file: digest for file, (_, digest) in sorted(snapshot.files.items())}
@@ -128,7 +128,7 @@ def download(snapshot: Snapshot, out: Path) -> None:
 
 @contextmanager
 def _written_at_most(size: int, else_said: str) -> Iterator[None]:
-    """Let no file grow beyond a size: a hub that never ends one would fill the disk. Raises LmworksError."""
+    """Limit the size of files: a hub that sends a file without end would fill the disk. Raises LmworksError."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     unlimited = before[1] == resource.RLIM_INFINITY
     resource.setrlimit(resource.RLIMIT_FSIZE, (size if unlimited else min(size, before[1]), before[1]))
@@ -143,20 +143,20 @@ def _written_at_most(size: int, else_said: str) -> Iterator[None]:
 
 
 def require_release(store: Store, artifact: Artifact, privacy: str | None, *, confidential: bool) -> None:
-    """Raise GateRefused for a model that learned from what was erased, or from texts that are not to leave unless so
-    `confidential` states; what `serve` raises, too."""
+    """Raise GateRefused for a model that learned from erased text, or, unless `confidential`, from protected text.
+    Raise what `require_servable` raises."""
     require_servable(store, [artifact])
     if privacy in PROTECTED and not confidential:
         raise GateRefused(
-            f"{artifact.manifest.step}: the recipe's `needs.privacy` is {privacy}, and a model can tell what it "
-            "learned from: it stays here, unless you state with --confidential that it may go where it is sent"
+            f"{artifact.manifest.step}: the recipe's `needs.privacy` is {privacy}, and a model can repeat what it "
+            "learned from. Nothing was sent. If the model may go to this hub, add --confidential"
         )
 
 
 def upload(store: Store, artifact: Artifact, name: str, *, public: bool) -> str:
-    """Send a model's files and its card as one commit; the commit's address. The repository is made where it is not.
+    """Send a model's files and card as one commit, and return its address. Create the repository if there is none.
 
-    Raises GateRefused where it is there, anybody can read it, and that was not asked for.
+    Raises GateRefused if the repository exists and anybody can read it, unless `public`.
     """
     from huggingface_hub import CommitOperationAdd
 
@@ -165,7 +165,7 @@ def upload(store: Store, artifact: Artifact, name: str, *, public: bool) -> str:
     with _hub() as hub:
         hub.create_repo(name, private=not public, exist_ok=True)
         if not public and not hub.model_info(name).private:
-            raise GateRefused(f"{name}: it is there and everybody can read it; nothing was sent. Mean it by --public")
+            raise GateRefused(f"{name}: it exists and everybody can read it. Nothing was sent. To send, add --public")
         sent = [CommitOperationAdd(file, str(path)) for file, path in files.items()]
         message = f"{artifact.manifest.step} {artifact.digest()[:12]}"
         done = hub.create_commit(
@@ -175,10 +175,10 @@ def upload(store: Store, artifact: Artifact, name: str, *, public: bool) -> str:
 
 
 def require_token(name: str) -> str:
-    """The endpoint that a model would be sent to. Raises `UsageError` for a bad name, and without a token."""
+    """Return the endpoint that a model would be sent to. Raises `UsageError` for a bad name, and without a token."""
     _require_name(name)
     if not os.environ.get("HF_TOKEN"):
-        raise UsageError("no HF_TOKEN in the environment: set it to a token of the hub that may write")
+        raise UsageError("no HF_TOKEN in the environment: set it to a token of the hub with write permission")
     with _hub() as hub:
         return str(hub.endpoint)
 
@@ -189,7 +189,7 @@ def _require_name(name: str) -> None:
 
 
 def _git_digest(path: Path) -> str:
-    """As git names a small file's content, which the hub tells."""
+    """Return git's digest of a file, which the hub states for small files."""
     content = path.read_bytes() if path.stat().st_size < 2**26 else b""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
@@ -202,21 +202,21 @@ def _size(stated: Any) -> int:
 
 @contextmanager
 def _form_told(endpoint: str, name: str) -> Iterator[None]:
-    """Raise LmworksError for a description that `huggingface_hub` cannot make sense of."""
+    """Raise LmworksError for a description of a model that `huggingface_hub` cannot read."""
     try:
         yield
     except (AttributeError, LookupError, RecursionError, TypeError) as error:
         raise LmworksError(
-            f"{endpoint}: what it says of {name} is no description of a model ({type(error).__name__}); expected a hub "
-            "of Hugging Face's form: mend HF_ENDPOINT"
+            f"{endpoint}: its answer about {name} is no description of a model ({type(error).__name__}). Expected a "
+            "hub with Hugging Face's API: correct HF_ENDPOINT"
         ) from None
 
 
 @contextmanager
 def _hub(*, of_files: bool = False) -> Iterator[HfApi]:
-    """A client that reports to nobody. Raises LmworksError, without addresses that hold secrets, for what fails.
+    """Open a client without telemetry. Raises LmworksError, without addresses that hold secrets, if a call fails.
 
-    What is said beside files is read no further than `DESCRIPTION_BYTES`.
+    Answers that are not files are read up to `DESCRIPTION_BYTES`.
     """
     for switch in ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_XET"):  # by the one endpoint, and its open protocol
         os.environ[switch] = "1"
@@ -245,10 +245,10 @@ def _hub(*, of_files: bool = False) -> Iterator[HfApi]:
 
 
 def _bound(of_files: bool, answer: Any) -> None:
-    """Have an answer read no further than it may go; files have bounds of their own."""
+    """Limit how much of an answer is read. Files have limits of their own."""
     place = str(answer.url).partition("?")[0]
     if (coding := answer.headers.get("Content-Encoding", "identity")) != "identity":
-        raise LmworksError(f"{place}: sends an answer in the coding {coding[:20]!r}, where none was asked for")
+        raise LmworksError(f"{place}: its answer has the encoding {coding[:20]!r}, which was not requested")
     if of_files and answer.status_code in (200, 206):
         return
     read = answer.iter_bytes
@@ -260,7 +260,7 @@ def _bound(of_files: bool, answer: Any) -> None:
             if count > DESCRIPTION_BYTES or time.monotonic() > end:
                 most = f"{DESCRIPTION_BYTES:,} bytes" if count > DESCRIPTION_BYTES else f"{SECONDS:.0f} s"
                 raise LmworksError(
-                    f"{place}: its answer is longer than {most}; expected one of a hub: mend HF_ENDPOINT"
+                    f"{place}: its answer is longer than {most}; expected a hub's answer: correct HF_ENDPOINT"
                 )
             yield part
 
@@ -270,9 +270,9 @@ def _bound(of_files: bool, answer: Any) -> None:
 def _in_words(endpoint: str, error: Any) -> str:
     status = getattr(getattr(error, "response", None), "status_code", None)
     hint = {
-        401: ": no such model, or one for whose readers HF_TOKEN must speak",
-        403: ": HF_TOKEN may not do that, or the model's terms were not accepted on its page",
-        404: ": no such model or revision, or one that HF_TOKEN may not see",
+        401: ": no such model, or HF_TOKEN is not of a user who can read it",
+        403: ": HF_TOKEN has no permission for this, or the model's terms were not accepted on its page",
+        404: ": no such model or revision, or HF_TOKEN has no permission to see it",
     }.get(status or 0, "")
     said = re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", str(error).strip().splitlines()[0] if str(error).strip() else "")
     return f"{endpoint}{hint} ({type(error).__name__}: {said[:300]})"

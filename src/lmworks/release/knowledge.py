@@ -1,4 +1,4 @@
-"""The passages that a build made, for what answers from them."""
+"""Passages of a build, for servers and models that answer from them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lmworks.release.built import Built
 
 
 def passages_built(store: Store, step: str | None = None, built: Built | None = None) -> Artifact:
-    """A step's passages in a build, the last one unless told; by default what its recipe serves, or its only ones.
+    """Return passages of a build, by default the last. Without `step`, take those that its recipe serves, or its only.
 
-    Raises UsageError where there are none, and GateRefused where they hold what was erased, or nobody can tell.
+    Raises UsageError if there are none, GateRefused if they hold erased text or the list of erased texts lost entries.
     """
     built = built or Built.open(store)
     there = [name for name, each in built.artifacts.items() if each.stage == passages.name]
@@ -20,8 +20,8 @@ def passages_built(store: Store, step: str | None = None, built: Built | None = 
     name = step or served or (there[0] if len(there) == 1 else None)
     if not there:
         raise UsageError(
-            f"{built.recipe}: its last build has no step of kind `passages`: add one to `data` (docs/knowledge.md), "
-            f"or, where an erasure deleted it, {built.command}"
+            f"{built.recipe}: its last build has no step of kind `passages`. Add one to `data` (docs/knowledge.md), "
+            f"or, if an erasure deleted it, type: {built.command}"
         )
     if name not in there:
         found = f"found {name!r}" if name else "several steps of kind `passages`"

@@ -1,8 +1,8 @@
-"""Ollama's Modelfile of a GGUF file, from which `ollama create` makes a model that is asked as it was tuned.
+"""Ollama's Modelfile for a GGUF file. With it, Ollama puts prompts to the model in the form it was tuned with.
 
-Its grammar is that of `parser/parser.go` in ollama/ollama: a value in quotes ends with the first line that ends with
-them, nothing escapes them, and characters that Go does not call printable are dropped. Templates are Go's
-(`template/template.go` there); they are asked for all turns at once, the system's among them.
+`parser/parser.go` in ollama/ollama defines the grammar. A quoted value ends at the first line that ends with quotes.
+Quotes cannot be escaped, and Ollama drops characters that Go does not call printable. Templates are Go templates
+(`template/template.go` there). Ollama renders all turns at once, the system turn included.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lmworks.tokens.answers import Message
 from lmworks.tokens.tokenizer import ChatRefused, Tokenizer, open_tokenizer
 
 MOST_CONTEXT = 8_192
-"""Tokens of `num_ctx` at the most: Ollama takes memory for all of them once it loads a model."""
+"""Largest `num_ctx`, in tokens. Ollama reserves memory for all of them when it loads a model."""
 ROLES = ("system", "user", "assistant")
 PROBES = (
     ("user",),
@@ -31,28 +31,28 @@ PROBES = (
     ("system", *("user", "assistant") * 2, "user"),
     ("system", *("user", "assistant") * 8, "user"),
 )
-"""Roles of chats, short and long, in which a translated template must say what the model's own says."""
+"""Roles of chats, short and long, for which a translated template must give the same text as the model's own."""
 
 
 def modelfile_of(file: Path, folder: Path, licences: Sequence[str]) -> str:
-    """The Modelfile that stands beside a GGUF file of a model's folder.
+    """Return the Modelfile to put beside a GGUF file of a model's folder.
 
-    Raises UsageError for a file whose name no Modelfile can hold.
+    Raises UsageError if a Modelfile cannot hold the name of the GGUF file.
     """
     if (name := quoted(f"./{file.name}")) is None:
-        raise UsageError(f"--out {str(file)!r}: no Modelfile can hold this name; take printable characters alone")
+        raise UsageError(f"--out {str(file)!r}: a Modelfile cannot hold this name; use only printable characters")
     context, tokenizer = read_config(folder).context_length, open_tokenizer(folder)
     lines = [f"FROM {name}", *_chat(tokenizer)]
     lines += [line for token in tokenizer.stop_ids for line in _stated("PARAMETER stop", tokenizer.spell([token]))]
     if context > MOST_CONTEXT:
-        lines.append(f"# The model reads up to {context} tokens; more of them take more memory.")
+        lines.append(f"# The model reads up to {context} tokens. A larger num_ctx takes more memory.")
     lines.append(f"PARAMETER num_ctx {min(context, MOST_CONTEXT)}")
     lines += [line for licence in licences for line in _stated("LICENSE", licence)]
     return "\n".join(lines) + "\n"
 
 
 def licences_of(store: Store, artifact: Artifact) -> list[str]:
-    """Those that a model's card names; none, and on the error stream why, where a file behind it was altered."""
+    """Return the licences that a model's card names. If a file behind the card was altered, return none, print why."""
     try:
         return Card(Built.holding(store, artifact), artifact).learned.licences
     except LmworksError as error:
@@ -61,7 +61,7 @@ def licences_of(store: Store, artifact: Artifact) -> list[str]:
 
 
 def quoted(text: str) -> str | None:
-    """A value that is read back as it is; None for one that no quotes can hold."""
+    """Return a text in quotes that Ollama reads back unchanged. None if no quotes can hold it."""
     if not all(each.isprintable() or each in "\n\t" for each in text):
         return None
     if '"' not in text:
@@ -75,16 +75,16 @@ def quoted(text: str) -> str | None:
 
 def _stated(instruction: str, text: str) -> Iterator[str]:
     value = quoted(text)
-    yield f"{instruction} {value}" if value else f"# {instruction} is left out: no quotes of a Modelfile hold its text."
+    yield f"{instruction} {value}" if value else f"# {instruction} is left out: a Modelfile cannot quote its text."
 
 
 def _chat(tokenizer: Tokenizer) -> Iterator[str]:
-    """What is put around turns, and the system's turn of chats that have none."""
+    """Yield the template for turns, and the system text for chats that have none."""
     template, system = go_template(tokenizer) or ("", "")
     values = [quoted(template), quoted(system)]
     if not template or None in values:
-        yield "# TEMPLATE is left out: Go's language does not say exactly what stands around this model's texts. Ollama"
-        yield "# takes the one in the file, or what it holds to be like it: compare its answers with `lmworks serve`."
+        yield "# TEMPLATE is left out: a Go template cannot give exactly the prompts of this model. Ollama uses the"
+        yield "# template in the file, or one that it takes for similar. Compare its answers with `lmworks serve`."
         return
     yield f"TEMPLATE {values[0]}"
     if system:
@@ -96,26 +96,26 @@ def _chat(tokenizer: Tokenizer) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around turns."""
+    """Texts around the turns of a chat."""
 
     begin: str
     before: Mapping[str, str]
-    """By role."""
+    """Role → text before its turns."""
     behind: Mapping[str, str]
     end: str
-    """Where an answer is asked for."""
+    """Text before the answer that the model shall write."""
     system: str
-    """Words of the system's turn where a chat has none; empty if there is no such turn then."""
+    """Default system text for a chat without a system turn. Empty if such a chat gets none."""
 
     def rendered(self, turns: Sequence[Message]) -> str:
-        """What Ollama makes of a chat."""
+        """Return a chat as Ollama renders it."""
         if self.system and turns[0]["role"] != "system":
             turns = [{"role": "system", "content": self.system}, *turns]
         said = (self.before[each["role"]] + each["content"] + self.behind[each["role"]] for each in turns)
         return "".join([self.begin, *said, self.end])
 
     def as_go(self) -> str:
-        """The template in Go's language."""
+        """Return the frame as a Go template."""
         turns = (
             f'if eq .Role "{role}" }}}}{self.before[role]}{{{{ .Content }}}}{self.behind[role]}{{{{ ' for role in ROLES
         )
@@ -123,11 +123,11 @@ class Frame:
 
 
 def go_template(tokenizer: Tokenizer) -> tuple[str, str] | None:
-    """What a chat template, or a tokenizer without one, puts around texts, as Go says it, and its usual system turn.
+    """Return a tokenizer's chat template as a Go template, and its default system text.
 
-    None where that is not a frame around each turn: thoughts, dates, roles that are refused or that depend on others.
-    Calls of functions are not in it. Words at whose ends the chat template takes white space off keep it, and turns of
-    one role in a row are one to Ollama (`collate` in `template/template.go` there).
+    None if it is no fixed frame around each turn: it has thoughts, dates, or roles that are refused or depend on
+    other turns. Function calls are left out. Two differences remain: Ollama does not strip white space from texts,
+    and it joins successive turns of one role (`collate` in `template/template.go` there).
     """
     if not tokenizer.chat_template:
         before = tokenizer.spell(tokenizer.before())
@@ -150,7 +150,7 @@ def _turns(roles: Sequence[str]) -> list[Message]:
 
 
 def _frame(tokenizer: Tokenizer) -> Frame | None:
-    """Read off two chats; None where a turn does not end with the token that ends an answer."""
+    """Return the frame that two rendered chats show. None if a turn does not end with the token that ends answers."""
     first, *others = _around(tokenizer, _turns((*ROLES, "user")))
     closing = re.compile(f"({re.escape(tokenizer.end_of_turn)}\\s*)(.*)", re.DOTALL)
     parted = [closing.fullmatch(each) for each in others]
@@ -170,6 +170,6 @@ def _frame(tokenizer: Tokenizer) -> Frame | None:
 
 
 def _around(tokenizer: Tokenizer, turns: Sequence[Message]) -> list[str]:
-    """What stands before, between and behind the words of turns."""
+    """Return the texts before, between and after the words of turns."""
     words = "|".join(re.escape(each["content"]) for each in turns)
     return re.split(words, tokenizer.render_chat(turns, True))

@@ -1,4 +1,4 @@
-"""From models in the store to a running server with their cards and examples."""
+"""Serve models of the store, with their cards and examples."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def serve_artifacts(
     device: str = AUTO,
     unmeasured: bool = False,
 ) -> None:
-    """Serve a model on this machine until a signal to stop, or several that are adapters on one base.
+    """Serve one model, or several adapters on one base, on this machine until a signal to stop.
 
     Raises what `open_served` raises.
     """
@@ -57,20 +57,20 @@ def serve_artifacts(
 
 @dataclass(frozen=True)
 class Served:
-    """Models of one engine, opened to be asked."""
+    """Models of one engine, loaded and ready to answer."""
 
     engine: Engine
     pages: Sequence[PageContent]
-    """Of each model; it has the name under which the model is asked."""
+    """Page of each model, with the name that requests give the model."""
     knowledge: Knowledge | None = None
 
 
 def open_served(store: Store, artifacts: Sequence[Artifact], device: str = AUTO, *, unmeasured: bool = False) -> Served:
-    """Open a model, or several that are adapters on one base.
+    """Open one model, or several adapters on one base.
 
-    Raises `UsageError` when an artifact is no model, and when several are more than that; GateRefused when one learned
-    from what was erased, or nobody can tell, since a list of it lost entries, when its gates refused it, and unless
-    `unmeasured`, when it is a language model that no task has measured.
+    Raises `UsageError` if an artifact is no model, or if several are not adapters on one base. Raises GateRefused if a
+    model learned from erased text, or the list of erased texts lost entries, or the model failed a gate. Raises
+    GateRefused for a language model that no task has measured, unless `unmeasured`.
     """
     require_answers(store, artifacts)
     require_gates(store, artifacts)
@@ -93,14 +93,14 @@ def open_served(store: Store, artifacts: Sequence[Artifact], device: str = AUTO,
     knowledge = _knowledge(store, artifacts[0], quotes=engine.quotes)
     if knowledge and not engine.chats:
         raise UsageError(
-            f"serve.passages: they are put before the question of a chat, and {names[0]} takes none: it has no chat "
-            "template, or writes nothing; serve one that was tuned on conversations, or leave them out"
+            f"serve.passages: passages are put before a chat question, and {names[0]} takes no chats: it has no chat "
+            "template, or writes no text. Serve a model tuned on conversations, or leave `passages` out"
         )
     return Served(engine, list(pages.values()), knowledge)
 
 
 def open_answering(folder: Path, device: str) -> Engine:
-    """Open what answers for a model's folder, or for a folder of passages, which are quoted as their recipe says."""
+    """Open the engine for a model's folder, or for a folder of passages, which it quotes as their recipe says."""
     if not holds_passages(folder):
         return open_engine(folder, device=device)
     serve = Built.holding(*stored).record.serve if (stored := stored_as(folder)) else None
@@ -108,7 +108,7 @@ def open_answering(folder: Path, device: str) -> Engine:
 
 
 def _knowledge(store: Store, artifact: Artifact, *, quotes: bool) -> Knowledge | None:
-    """What the recipe of a model lets it answer from; None where that names no passages."""
+    """Return the passages that a model answers from. None if its recipe names no passages."""
     built = Built.holding(store, artifact)
     serve = built.record.serve
     step = built.step_of(artifact) if quotes else serve and serve.passages
@@ -119,7 +119,7 @@ def _knowledge(store: Store, artifact: Artifact, *, quotes: bool) -> Knowledge |
 
 
 def _page(store: Store, artifact: Artifact) -> PageContent:
-    """What is said of a model beside its chat; of what was altered, that nothing can be said, and in the log why."""
+    """Return what the chat page says of a model. If a file behind it was altered, the page only says so; print why."""
     if holds_passages(artifact.payload):
         return _passages_page(store, artifact)
     try:
@@ -134,14 +134,14 @@ def _page(store: Store, artifact: Artifact) -> PageContent:
             parameters=parameters(artifact),
             context_length=0,
             digest=artifact.digest(),
-            advice=("What is known of this model cannot be told: a file behind it was altered or is lost.",),
+            advice=("lmworks cannot describe this model: a file with facts about it was altered or is lost.",),
         )
 
 
 def _passages_page(store: Store, artifact: Artifact) -> PageContent:
-    """What is said beside passages that are quoted as answers."""
+    """Return what the chat page says where passages are quoted as answers."""
     built, figures = Built.holding(store, artifact), artifact.manifest.figures
-    unmeasured = "How often the right passage is found was not measured: `questions` of the step measure it."
+    unmeasured = "How often the right passage is found was not measured. To measure it, give `questions` to the step."
     return PageContent(
         name=f"{built.name}/{built.step_of(artifact) or artifact.manifest.step}",
         purpose=built.use_case,
@@ -163,9 +163,9 @@ def serve_folder(
     device: str = AUTO,
     unmeasured: bool = False,
 ) -> None:
-    """Serve a Hugging Face folder. Of one that is no artifact, nobody knows here what it was made for and of.
+    """Serve a Hugging Face folder. If it is no artifact, its purpose and training texts are not known.
 
-    Raises GateRefused for a language model, which was not measured here, unless `unmeasured`.
+    Raises GateRefused for a language model that was not measured here, unless `unmeasured`.
     """
     folder = folder.resolve()
     how: dict[str, Any] = {"port": port, "as_json": as_json, "timeout": timeout}
@@ -180,7 +180,7 @@ def serve_folder(
     engine = open_engine(folder, device=device)
     page = PageContent(
         name=folder.name,
-        purpose="Not made here: what it is for, and what it learned from, is not known.",
+        purpose="Not made here: its purpose and its training texts are not known.",
         parameters=stored_parameters(folder),
         context_length=engine.context_length,
     )
@@ -206,7 +206,7 @@ def _run(served: Served, key: ServerKey, *, port: int, as_json: bool, timeout: f
 
 
 def require_servable(store: Store, artifacts: Sequence[Artifact]) -> None:
-    """Raise what `require_answers` and `require_gates` raise, and `UsageError` for passages: none can be exported."""
+    """Raise what `require_answers` and `require_gates` raise, and `UsageError` for passages, which are no model."""
     for artifact in artifacts:
         _require(artifact, is_fit=is_model(artifact))
     require_answers(store, artifacts)
@@ -214,7 +214,7 @@ def require_servable(store: Store, artifacts: Sequence[Artifact]) -> None:
 
 
 def require_measured(store: Store, artifacts: Sequence[Artifact]) -> None:
-    """Raise GateRefused for a language model of which no build of the store has measured how well it answers."""
+    """Raise GateRefused for a language model that no build of the store has measured."""
     builds = [Built(store, name, record).parted()[0] for name, record in store.builds.readable()]
     for artifact in artifacts:
         if is_model(artifact) and writes(artifact.payload) and not any(built.measures(artifact) for built in builds):
@@ -228,11 +228,11 @@ def require_measured(store: Store, artifacts: Sequence[Artifact]) -> None:
 
 def _require(artifact: Artifact, *, is_fit: bool) -> None:
     if not is_fit:
-        raise UsageError(f"{artifact.manifest.step} is made by {artifact.stage}: it is no model and answers nothing")
+        raise UsageError(f"{artifact.manifest.step} is made by {artifact.stage}: it is no model and cannot answer")
 
 
 def require_answers(store: Store, artifacts: Sequence[Artifact]) -> None:
-    """Raise `UsageError` for what answers nothing, GateRefused where it learned from what was erased, or damage."""
+    """Raise `UsageError` for what cannot answer, GateRefused if it learned from erased text, LmworksError on damage."""
     for artifact in artifacts:
         _require(artifact, is_fit=is_model(artifact) or holds_passages(artifact.payload))
     if said := refusal_to_serve(store, _folder(store, artifacts[0]), artifacts):
@@ -242,7 +242,7 @@ def require_answers(store: Store, artifacts: Sequence[Artifact]) -> None:
 
 
 def _folder(store: Store, artifact: Artifact) -> Path | None:
-    """Of the recipe that an artifact was built by, if it is there."""
+    """Return the folder of the recipe that built an artifact. None if it is not there."""
     try:
         return Built.holding(store, artifact).folder
     except LmworksError:
@@ -250,12 +250,12 @@ def _folder(store: Store, artifact: Artifact) -> Path | None:
 
 
 def base_of(store: Store, models: Sequence[Artifact]) -> Artifact:
-    """The base that each of several models is, or is a LoRA on. Raises `UsageError` where there is no such."""
+    """Return the common base: each model is the base itself or a LoRA on it. Raises `UsageError` if there is none."""
     bases = {model.manifest.step: _base_of(store, model) for model in models}
     first, *others = {base.digest(): base for base in bases.values()}.values()
     if others:
         found = ", ".join(f"{step} on {base.manifest.step}" for step, base in bases.items())
-        raise UsageError(f"several models are served together if they are adapters on one base; found {found}")
+        raise UsageError(f"several models can be served together only as adapters on one base; found {found}")
     for model in models:
         if any(model.manifest.files[name].sha256 != first.manifest.files[name].sha256 for name in FILES):
             raise UsageError(f"{model.manifest.step}: has another tokenizer than its base; serve it alone")
@@ -268,8 +268,8 @@ def _base_of(store: Store, model: Artifact) -> Artifact:
         return model
     if adapter["kind"] != "lora" or adapter["quantise"]:
         raise UsageError(
-            f"{model.manifest.step}: its adapter is {adapter}; served together are those of kind lora that were "
-            "learned beside a base as it is: serve this one alone"
+            f"{model.manifest.step}: its adapter is {adapter}; only adapters of kind lora on a base that is not "
+            "quantised can be served together. Serve this one alone"
         )
     (link,) = Lineage(store).links(model, Role.BEGINS_WITH)
     if not link.parent:
@@ -280,7 +280,7 @@ def _base_of(store: Store, model: Artifact) -> Artifact:
 
 
 def _examples(store: Store, artifact: Artifact) -> Iterator[tuple[str, list[str]]]:
-    """Prompts from held-out conversations, by their form."""
+    """Yield prompts from held-out conversations, by their form."""
     built = Built.holding(store, artifact)
     serve = built.record.serve
     step, part = split_reference((serve and serve.examples) or "")

@@ -1,4 +1,4 @@
-"""Pages of a build, of which each is written again only when what it shows has changed."""
+"""Pages of a build. A page is written again only if what it shows has changed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built
 
 MEASURING = ("evaluate/", "contamination/", "rehearsal/", "gates/", "primary/")
-"""Beginnings of the names of steps that make no data."""
+"""First parts of the names of steps that measure and make no data."""
 
 
 class Written:
-    """What the pages of a build were made from, kept beside them in `NAME.written.json`."""
+    """Record of what the pages of a build were made from. It is beside them in `NAME.written.json`."""
 
     def __init__(self, built: Built) -> None:
         self._built, self._path = built, built.store.root / "reports" / f"{built.name}.written.json"
@@ -33,9 +33,9 @@ class Written:
     def write(
         self, pages: Sequence[Path], make: Callable[[], object], tasks: Collection[str] | None, *more: Any
     ) -> None:
-        """Call `make`, which writes pages, unless they are there and would be written as they are.
+        """Call `make` to write pages, unless they exist and would not change.
 
-        Pages show the data, the models, and of what was measured some `tasks`; None for all.
+        Pages show the data, the models, and the measurements of `tasks`. None stands for all tasks.
         """
         made_from, name = self._made_from(tasks, more), pages[0].name
         if all(map(_stamp, pages)) and self._known.get(name) == [made_from, *map(_stamp, pages)]:
@@ -55,7 +55,7 @@ class Written:
 
 @cache
 def _code() -> str:
-    """A digest of the files that make pages, so that a change of a template reaches them."""
+    """Return a digest of the files that make pages, so that pages follow a change of a template."""
     digest = sha256()
     for path in sorted(Path(__file__).parent.rglob("*.*")):
         if path.suffix in (".py", ".jinja", ".js", ".css", ".json"):
@@ -64,10 +64,10 @@ def _code() -> str:
 
 
 def _stamp(path: Path) -> list[int]:
-    """Size and time of a file; empty where there is none."""
+    """Return size and time of a file. Empty if there is no such file."""
     return [path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else []
 
 
 def _files(artifact: Artifact) -> dict[str, Any]:
-    """Each file of an artifact as it was written, and as it lies there now."""
+    """Return for each file of an artifact its digest when written, and its size and time now."""
     return {name: [each.sha256, _stamp(artifact.payload / name)] for name, each in artifact.manifest.files.items()}

@@ -104,12 +104,12 @@ def test_every_sentence_names_its_evidence(name: str, cards: dict[str, str], pro
 def test_who_made_it_is_said_as_it_is(name: str, cards: dict[str, str]) -> None:
     card = cards[name]
     assert ("lmworks did not make it: the step" in card) == (name in IMPORTED)
-    assert ("made it by the step" in card) == (name not in IMPORTED)
+    assert ("made it in the step" in card) == (name not in IMPORTED)
     began = name in ("tuned", "adapted", "decoding-sorter")
-    assert ("weights that others published and lmworks did not make" in card) == began
-    assert ("was trained is not known here" in card) == (began or name in IMPORTED)
-    assert ("learned from nothing but the texts" in card) == (not began and name not in IMPORTED)
-    assert ("no network" in card) == (name in COUNTED)
+    assert ("published weights that lmworks did not make" in card) == began
+    assert ("are not known here, because it was published without them" in card) == (began or name in IMPORTED)
+    assert ("learned only from the texts" in card) == (not began and name not in IMPORTED)
+    assert ("no neural network" in card) == (name in COUNTED)
     assert ("whose name on a hub is not known" in card) == (name in IMPORTED and name != "base")
 
 

@@ -44,7 +44,7 @@ def everything(found: Changes) -> str:
 def test_every_step_that_makes_documents_can_be_looked_into(built: Built) -> None:
     assert inspectable(built) == ["raw", "clean", "private", "split", "corpus", "once", "unseen"]
     with pytest.raises(
-        UsageError, match="'tokenizer' neither works on documents nor reads sources; those that do: raw"
+        UsageError, match="'tokenizer' neither works on documents nor reads sources; steps that do: raw"
     ):
         changes_of(built, "tokenizer", 1)
 

@@ -85,7 +85,7 @@ def test_documents_that_other_forms_are_made_of_are_shown_and_a_build_without_do
         shutil.rmtree(store.named(step).folder)
     shown = Page(write_data_report(store).read_text())
     assert (
-        "No step of this build that is in the store makes documents; its other texts: questions.train "
+        "No step of this build in the store makes documents. Its other texts: questions.train "
         "(9 conversations)." in shown.text
     )
 
@@ -102,6 +102,6 @@ def test_of_a_step_whose_input_is_gone_it_is_said_that_this_is_unknown(tmp_path:
     store = build_store(tmp_path, make_nodes(tmp_path, until="clean"))
     shutil.rmtree(store.named("raw").folder)
     said = Page(write_data_report(store).read_text()).text
-    assert re.search(r"from raw \(ingest \w+\), which is no longer in the store: unknown", said)
+    assert re.search(r"from raw \(ingest \w+\): unknown, because it is no longer in the store", said)
     said = changes_of(Built.open(store), "clean", 1).as_text()
     assert re.search(r"its input raw \(ingest \w+\) is no longer in the store: what it did there is unknown", said)

@@ -203,10 +203,10 @@ def test_texts_that_the_recipe_calls_confidential_are_called_so_where_data_prote
     until_corpus: Store, tmp_path: Path
 ) -> None:
     recipe = tmp_path / "recipe.yaml"
-    for privacy, told in (("internal", ""), ("secret", "Its recipe calls the texts secret. ")):
+    for privacy, told in (("internal", ""), ("secret", "According to its recipe, the texts are secret. ")):
         recipe.write_text(f"name: handbook\nuse_case: asking\nneeds: {{privacy: {privacy}}}\n")
         page = pages(until_corpus).of("protection")
-        assert f"Data protection {told}13 documents of 1 source; nobody looked for personal data in them." in page
+        assert f"Data protection {told}13 documents of 1 source; no step looked for personal data in them." in page
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_what_a_search_of_the_training_text_found_is_not_said_to_be_unknown(
     monkeypatch.setattr("lmworks.release.report.engineer.measured", lambda *_: [searched, met])
     monkeypatch.setattr("lmworks.release.report.engineer.ROWS", 1)
     page = Pages(render(one)).of("engineer")
-    assert "0.06 0 of 20, 8 not known" in page and "1 more tasks stand below." in page
+    assert "0.06 0 of 20, 8 not known" in page and "1 more tasks are below." in page
 
 
 def test_gates_that_are_not_shown_are_counted(built: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,5 +319,5 @@ def test_what_no_pattern_of_other_countries_finds_is_said_on_the_page_and_in_the
     manual = " ".join((Path(__file__).parents[3] / "docs" / "privacy.md").read_text(encoding="utf-8").split())
     page = " ".join(data.of("protection").split())
     assert ELSEWHERE and all(told in manual for told in ELSEWHERE.values())
-    _, _, unsought = page.partition("Of some countries alone (docs/privacy.md)")
+    _, _, unsought = page.partition("Found only for some countries (docs/privacy.md)")
     assert all(told in unsought for told in ELSEWHERE.values())

@@ -260,7 +260,7 @@ def test_a_step_whose_inputs_changed_since_is_said_to_be_outdated(tmp_path: Path
     store.builds.save("handbook", record.model_copy(update={"steps": record.steps | changed.steps}))
     built = Built.open(store)
     assert built.outdated == ["split"], "corpus was made from the split that the store has"
-    assert "Stale, since inputs changed: split." in Page(render(built)).text
+    assert "Stale, because inputs changed: split." in Page(render(built)).text
 
 
 def test_artifacts_that_are_gone_are_named(tmp_path: Path) -> None:
@@ -423,11 +423,9 @@ def test_what_was_measured_of_an_earlier_state_of_the_recipe_stands_apart(tmp_pa
     assert record
     store.builds.save("handbook", record.model_copy(update={"steps": before | record.steps}))
     page = Page(write_report(store).read_text()).text
-    now, _, earlier = page.partition("Of an earlier state of the recipe")
+    now, _, earlier = page.partition("From an earlier state of the recipe")
     assert "finetune 0.391" not in now and "pretrain 0.200" not in now and "copy-nearest wins" not in now
-    assert (
-        "finetune 0.391" in earlier and "pretrain 0.200" in earlier and "are not what the recipe makes now" in earlier
-    )
+    assert "finetune 0.391" in earlier and "pretrain 0.200" in earlier and "recipe now makes other models" in earlier
     assert "nothing is known about how good it is" in now
     assert "copy-nearest" in now and "0.412" in now, "a baseline of unchanged questions is what it was"
 

@@ -158,13 +158,13 @@ def customers(tmp_path: Path) -> Path:
 def test_what_a_model_learned_from_is_not_said_to_be_masked_if_other_texts_were(customers: Path) -> None:
     build(customers, SIDE.replace("FROM", "split.test").replace("TRAIN", "split.train"))
     page = pages(customers, "side").of("protection")
-    assert "200 documents of 1 source; nobody looked for personal data in all that bag learned from." in page
-    assert "nobody looked for personal data in split.train." in page and "found and treated" not in page
+    assert "200 documents of 1 source; no step looked for personal data in all that bag learned from." in page
+    assert "No step looked for personal data in split.train." in page and "found and treated" not in page
     assert 'lmworks data find "NAME" knows only what private masked' in page
     assert "with questions and answers of 1 task" in page
     build(customers, SIDE.replace("FROM", "raw").replace("TRAIN", "private"))
     page = pages(customers, "side").of("protection")
-    assert "pieces of personal data found in what models learned from." in page and "nobody looked" not in page
+    assert "pieces of personal data found in what models learned from." in page and "no step looked" not in page
 
 
 def test_every_model_is_named_beside_what_it_learned_from_the_served_one_first(customers: Path) -> None:
@@ -174,7 +174,7 @@ def test_every_model_is_named_beside_what_it_learned_from_the_served_one_first(c
     page = pages(customers, "side")
     told = page.of("protection").partition("Which models learned from them ")[2]
     assert told.startswith("bag7 learned from split.validation (20 documents) (card)") and "bag4 learned from" in told
-    assert "What 2 more models learned from, their cards say: bag5 and bag6." in told
+    assert "The cards of 2 more models say what they learned from: bag5 and bag6." in told
     assert "side-bag6-card.md" in page.links
 
 
@@ -185,8 +185,8 @@ def test_after_an_erasure_the_report_says_what_was_erased(customers: Path) -> No
     page = pages(customers, "side")
     manager, protection = page.of("manager"), page.of("protection")
     assert "No: its models were erased and are to be built again." in manager and "raw, split" in manager
-    assert "Erased so far: 4 documents." in protection and "All that was read was erased" in protection
-    assert "Erased, since they held what was erased, and to be built again: raw, " in page.of("engineer")
+    assert "Erased so far: 4 documents." in protection and "All texts read were erased" in protection
+    assert "Deleted because they contained erased text, and to be built again: raw, " in page.of("engineer")
 
 
 BASE = """\

@@ -27,9 +27,9 @@ from lmworks.release.render.words import duration, number
 
 
 def card_text(built: Built, artifact: Artifact, published_as: str | None = None) -> str:
-    """The card as Markdown with a YAML head, for the store, or for a hub under a name.
+    """Return the card as Markdown with a YAML head, for the store, or for a hub under a name.
 
-    Raises LmworksError, with what to do, where a file or a manifest behind it is not as the build wrote it.
+    Raises LmworksError, with what to do, if a file or manifest behind it was changed after the build.
     """
     card = Card(built, artifact)
     return render(
@@ -41,7 +41,7 @@ def card_text(built: Built, artifact: Artifact, published_as: str | None = None)
 
 
 def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
-    """Facts for the chat page, named as its `PageContent` names them. Of each task the first figure, which leads it."""
+    """Return facts for the chat page, named as in `PageContent`. Of each task only the leading figure is given."""
     built = Built.holding(store, artifact)
     card = Card(built, artifact)
     judged = {task: systems[card.name] for task, systems in card.built.judging().items() if card.name in systems}
@@ -63,15 +63,15 @@ def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
 
 
 def parameters(artifact: Artifact) -> int:
-    """How many numbers a model has."""
+    """Return the number of a model's parameters."""
     return int(artifact.manifest.counts.get("parameters", 0))
 
 
 class Card:
-    """What is said of one model."""
+    """Statements about one model."""
 
     def __init__(self, built: Built, artifact: Artifact) -> None:
-        """Raises LmworksError where what it rests on was changed."""
+        """Gather the evidence. Raises LmworksError if a file behind the card was changed."""
         self.built, self.outdated = current(built)
         self.artifact, self.witness = artifact, Witness(self.built)
         self.name = built.step_of(artifact) or artifact.manifest.step
@@ -81,7 +81,7 @@ class Card:
         self.learned = Learned(self.witness, artifact, self.kind)
 
     def blocks(self, published_as: str | None = None) -> list[Block]:
-        """All that the card says, in order."""
+        """Return the whole card, in order."""
         measured, gates = evaluation(self.witness, self.name), gates_of(self.witness, self.name)
         return [
             Bullets([*gates, *answers_of(self.witness, self.name), *verdicts_of(self.witness, self.name)]),
@@ -105,13 +105,13 @@ class Card:
         ]
 
     def advice(self) -> Statement:
-        """What a user should know before she relies on an answer: one sentence, the worst that was measured."""
+        """Return one sentence that a user should read before she relies on an answer: the worst result measured."""
         steps = self.witness.record("steps")
         results = measured(self.built, [self.name])
         if not results:
-            return say("Check every answer: no task has measured how good they are.", steps)
+            return say("Check every answer: no task has measured how good the answers are.", steps)
         worst = min(results, key=lambda each: (not each.baseline_wins, each.is_better, each.baseline_value is None))
-        form = "Check every answer: in {task} it reaches {value} {label}, and no baseline was measured beside it."
+        form = "Check every answer: in {task} it reaches {value} {label}, and no baseline was measured."
         if worst.baseline_value is not None:
             than = "which is better than" if worst.is_better else "not shown to be better than"
             if worst.baseline_wins:
@@ -139,13 +139,13 @@ class Card:
         if kind.shape is None:
             form = "A model for which the engine {engine} answers, and which {does}."
             if kind.is_counted:
-                form = "A model of the kind {engine}, no network: it {does}, by what it counted in its training texts."
+                form = "A model of the kind {engine}, no neural network: it {does}, from counts in its training texts."
             yield say(form, *config, engine=kind.engine, does=kind.does)
         else:
             found = self.witness.content(self.artifact, "config.json")
             form = (
-                "A {family} of {parameters} parameters ({type}, {layers} layers, hidden size {size}), reading up to "
-                "{tokens} tokens, which {does}."
+                "A {family} of {parameters} parameters ({type}, {layers} layers, hidden size {size}), which reads up "
+                "to {tokens} tokens and {does}."
             )
             if found.get("is_encoder_decoder"):
                 form = (
@@ -169,15 +169,15 @@ class Card:
         yield say("Its digest is `{digest}`.", self.witness.manifest(self.artifact, "files"), digest=digest)
 
     def _made(self) -> Iterator[Statement]:
-        """Who made its weights, and when."""
+        """Yield who made the model's weights, and when."""
         manifest = self.artifact.manifest
         if self.kind.is_imported:
             base = self.kind.bases[-1]
-            form = "lmworks did not make it: the step {step} took it as others had published it, {base}."
+            form = "lmworks did not make it: the step {step} imported it as it was published, {base}."
             yield say(form, *base.evidence, step=self.name, base=_named(base))
             for count, form in (
-                ("tokens added", "Tokens that its vocabulary has more than there, each with a row of weights: {n}."),
-                ("matrices adapted", "Matrices onto which an adapter of others was put: {n}."),
+                ("tokens added", "Tokens that the import added to its vocabulary, each with a row of weights: {n}."),
+                ("matrices adapted", "Matrices to which the import added a published adapter: {n}."),
             ):
                 if found := manifest.counts.get(count):
                     yield say(form, self.witness.manifest(self.artifact, f"counts.{count}"), n=number(found))
@@ -186,7 +186,7 @@ class Card:
         how = f"tuned {begins[0].reference}" if begins else "trained it from random weights"
         run = manifest.run
         yield say(
-            "lmworks {version} made it by the step {step} of the recipe {recipe}, which {how} ({objective}) on "
+            "lmworks {version} made it in the step {step} of the recipe {recipe}, which {how} ({objective}) on "
             "{date}, in "
             "{time} on {processor}.",
             self.witness.manifest(self.artifact, "step, config, inputs, libraries, run"),
@@ -202,56 +202,56 @@ class Card:
         )
         for link in self.built.lineage.begun_with(self.artifact):
             if not link.parent:
-                form = "It went on from {link}, which is no longer in the store: who made that is not known."
+                form = "Its training began with {link}, which is no longer in the store: who made it is not known."
                 yield say(form, self.witness.manifest(self.artifact, "inputs"), link=link)
         for base in self.kind.bases:
-            form = "It goes back to weights that others published and lmworks did not make: {base}."
+            form = "Its training began with published weights that lmworks did not make: {base}."
             yield say(form, *base.evidence, base=_named(base))
         if adapter := self.witness.files(self.artifact, "adapter/*"):
-            form = "What was learned lies in `adapter/`, in the form of PEFT, and is merged into the weights, too."
+            form = "`adapter/` holds what was learned as a PEFT adapter, which is also merged into the weights."
             yield say(form, *adapter)
 
     def _for(self) -> Statement:
         if use := self.built.use_case:
-            form = "Its recipe's file, as it stands now, states this use: {use}."
+            form = "The file of its recipe, as it is now, states this use: {use}."
             return say(form, self.witness.recipe("use_case"), use=use)
-        return say("Its recipe is gone, and with it the use that it was built for.", self.witness.recipe("use_case"))
+        return say("Its recipe is gone, so its intended use is not known.", self.witness.recipe("use_case"))
 
     def _not_written(self) -> Statement:
         return say(
-            "Nobody has written down what it must not be used for, or which risks were accepted: the recipe states a "
-            "use and "
-            "no more, and whoever answers for the model has to add that here.",
+            "The recipe states only a use: the person who is responsible for the model has to add here what it must "
+            "not "
+            "be used for, and which risks were accepted.",
             self.witness.recipe(*self.built.fields),
         )
 
     def _measured_by(self) -> Iterator[Statement]:
         if tasks := [task for task, systems in self.built.evaluations().items() if self.name in systems]:
             yield say(
-                "It was measured by {tasks}, and by nothing else: of bias, safety, and fitness for decisions about "
-                "people "
-                "nothing is known that these do not say.",
+                "It was measured only by {tasks}: nothing more is known about bias, safety, and fitness for decisions "
+                "about "
+                "people.",
                 self.witness.record("steps"),
                 tasks=", ".join(tasks),
             )
 
     def _outdated(self) -> Iterator[Statement]:
         if self.outdated:
-            form = "What these measured is no more in this build, and they are not shown before `lmworks build`: {n}."
+            form = "Not shown, because they measured an earlier model (`lmworks build` measures again): {n}."
             yield say(form, self.witness.record("steps"), n=", ".join(self.outdated))
 
     def _unmeasured(self) -> Iterator[Statement]:
         steps = self.witness.record("steps")
-        yield say("Nothing has been measured: nothing is known about how good it is.", steps)
-        yield say("What `evaluate.models` of the recipe names is measured by `lmworks build`.", steps)
+        yield say("Nothing has been measured, so it is not known how good it is.", steps)
+        yield say("`lmworks build` measures the models that `evaluate.models` of the recipe names.", steps)
 
     # ------------------------------------------------------------ limits
 
     def _unsealed(self) -> Iterator[Statement]:
         if unsealed := [each for each in self.behind if not each.manifest.is_sealed]:
             yield say(
-                "Nobody can tell whether the manifests of these were changed, which have no seal, as an earlier "
-                "lmworks wrote none; `lmworks build --rebuild` makes a step again: {n}.",
+                "The manifests of these steps have no seal, because an earlier lmworks wrote them, so changes cannot "
+                "be detected (`lmworks build --rebuild` makes a step again): {n}.",
                 *map(self.witness.manifest, unsealed),
                 n=", ".join(dict.fromkeys(map(self.built.lineage.name_of, unsealed))),
             )
@@ -263,7 +263,7 @@ class Card:
                 "A text longer than {tokens} tokens is {read}.",
                 *self.witness.files(self.artifact, "config.json", "max_position_embeddings"),
                 tokens=number(kind.shape.context_length),
-                read="not read" if kind.writes else "read to there",
+                read="not read" if kind.writes else "read only up to there",
             )
 
     def _doubts(self) -> Iterator[Statement]:
@@ -271,7 +271,7 @@ class Card:
         for doubt in trainings_in_doubt(self.built) if evidence else ():
             if doubt.model == self.name:
                 first, *more = re.split(r"(?<=[.!?])\s+(?=[A-Z])", doubt.text)
-                yield say("What its making came to: {text}.", *evidence, text=first.rstrip("."))
+                yield say("Result of its training: {text}.", *evidence, text=first.rstrip("."))
                 yield from (say("{text}.", *evidence, text=each.rstrip(".")) for each in more)
 
     # ------------------------------------------------------------ lineage, code, settings
@@ -291,14 +291,14 @@ class Card:
         said = []
         if names := dict.fromkeys(link.reference for each in steps for link in each.links if link.is_stand_in):
             form = (
-                "Another build made what was read of these; what is said here is of this build's own, of equal "
+                "Another build made these inputs, and this card describes artifacts of this build that have equal "
                 "content: {n}."
             )
             said.append(say(form, self.witness.record("steps"), n=", ".join(names)))
         traced = any(each.artifact.manifest.files.keys() >= {"files.json"} for each in steps)
         if traced:
-            form = "`lmworks trace {name}` goes on to each file that was read here and its sha256{more}."
-            more = ", and to the source, licence and path that another build's records carry"
+            form = "`lmworks trace {name}` shows each file that was read here, with its sha256{more}."
+            more = ", and the source, licence and path that records of another build state"
             evidence = [each for step in steps for each in self.witness.files(step.artifact, "files.json")]
             said.append(say(form, *evidence, name=self.name, more=more if self.learned.elsewhere else ""))
         yield Paragraph(said)
@@ -309,7 +309,7 @@ class Card:
             yield Code("python", python)
         else:
             evidence = self.witness.files(self.artifact, "config.json", "lmworks_engine")
-            yield Paragraph([say("No other tool reads it.", *evidence)])
+            yield Paragraph([say("No other tool can load it.", *evidence)])
         model = published_as.rpartition("/")[2] if published_as else self.name
         is_measured = not published_as and self.built.measures(self.artifact)
         if shell := shell_code(self.kind, model, is_measured=is_measured):
@@ -318,14 +318,14 @@ class Card:
     def _settings(self) -> Iterator[Block]:
         if training := self.witness.content(self.artifact, "training.json"):
             yield Heading("Training settings")
-            said = say("Its training was set so:", *self.witness.files(self.artifact, "training.json"))
+            said = say("Its training had these settings:", *self.witness.files(self.artifact, "training.json"))
             code = Code("json", json.dumps(training, indent=1, ensure_ascii=False))
             yield Folded("All settings", [Paragraph([said]), code])
 
 
 def _named(base: Base) -> str:
     revision = f" at revision {base.revision[:12]}" if base.revision else ""
-    fewer = ", read from a file of fewer bits a weight" if base.is_quantised else ""
+    fewer = ", read from a file with fewer bits per weight" if base.is_quantised else ""
     unknown = "" if base.is_on_hub else ", whose name on a hub is not known"
     return f"{base.name}{revision}{unknown} (licence {base.licence}, as the recipe states){fewer}"
 

@@ -1,7 +1,7 @@
 """The card of a data set, in the form of Croissant 1.0 (mlcommons.org/croissant): JSON-LD that catalogues read.
 
-Licences are SPDX, files carry their sha256, and the way from the files read to the documents is in PROV-O terms
-(w3.org/TR/prov-o): each step is an activity that used artifacts and made one.
+Licences are SPDX, and files have their sha256. PROV-O terms (w3.org/TR/prov-o) describe how the documents were made
+from the files read: each step is an activity that used artifacts and made one.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from lmworks.release.trace.provenance import provenances
 from lmworks.terminal import shown
 
 CONTEXT: Mapping[str, Any] = json.loads(Path(__file__).with_name("croissant-context.json").read_text(encoding="utf-8"))
-"""As the specification gives it, with PROV added."""
+"""JSON-LD context of the specification, with PROV added."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """How the records of a step lie on disk."""
+    """Layout of the records of a step on disk."""
 
     noun: str
     pattern: str
     encoding: str
     fields: Mapping[str, bool]
-    """Field → whether it holds turns, of which the card gives the texts."""
+    """Field → whether it holds turns of a chat. The card gives only the texts of turns."""
 
 
 FORMS = (
@@ -52,9 +52,9 @@ FORMS = (
 
 
 def write_data_cards(built: Built) -> None:
-    """Write the card of the texts that models are trained on; without models, of the last step's texts.
+    """Write a card for each set of texts that models were trained on; without models, for the last step's texts.
 
-    Cards lie at the top of the store, since readers of Croissant look for files below the card only.
+    Cards are at the top of the store, because readers of Croissant look only for files below the card.
     """
     folder = built.store.root
     links = [link for model in built.models.values() for link in built.lineage.trained_on(model)]
@@ -66,9 +66,9 @@ def write_data_cards(built: Built) -> None:
 
 
 def croissant(built: Built, artifact: Artifact, name: str, part: str) -> str:
-    """The card of the texts that `name` means, a part of an artifact, as JSON; empty if it holds none.
+    """Return the card of the texts in a part of an artifact, as JSON. Empty if the part holds no texts.
 
-    Addresses of files start at the top of the store, where the card lies.
+    Addresses of files start at the top of the store, where the card is.
     """
     folder, inside, use = built.store.root, f"{part}/" if part else "", built.use_case or "not stated"
     files: dict[str, FileRecord] = {}
@@ -105,7 +105,7 @@ def croissant(built: Built, artifact: Artifact, name: str, part: str) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """A value of the card, in which no name turns the direction of writing or holds control characters."""
+    """Return a value of the card without control characters and without characters that change the text direction."""
     if isinstance(value, str):
         return shown(value)
     if isinstance(value, Mapping):
@@ -149,7 +149,7 @@ def _field(form: Form, name: str, *, turns: bool) -> dict[str, Any]:
 
 
 def _licences(built: Built, artifact: Artifact, part: str) -> list[str]:
-    """The address of each SPDX licence; expressions and own symbols as they are."""
+    """Return the address of each SPDX licence. Licence expressions and own symbols stay as they are."""
     found = {each.licence for each in provenances(built.lineage, artifact, part)}
     plain = re.compile(r"(?!LicenseRef-|unknown$)[A-Za-z0-9.-]+")
     return [f"https://spdx.org/licenses/{name}" if plain.fullmatch(name) else name for name in sorted(found) if name]

@@ -1,4 +1,4 @@
-"""Statements of a card, and the files that say so: each is checked before it is read, and named beside the sentence."""
+"""Statements of a card, and their evidence: files that are checked before they are read and named with it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Evidence:
-    """A file, or some of one artifact, and what of it says so."""
+    """A file, or several files of one artifact, and the fields that support a statement."""
 
     source: str
-    """The step that made it, or what of the build it is."""
+    """Step that made the file, or the name of a file that no step made: the recipe, or the record of the build."""
     file: str
     fields: str
     path: Path
-    """Of the file, or of the folder where there are several."""
+    """Path of the file, or of the folder if there are several files."""
     sha256: str
 
 
@@ -49,26 +49,26 @@ class Statement:
 
     @property
     def plain(self) -> str:
-        """The sentence as it is read where nothing is Markdown."""
+        """Sentence as plain text, without the signs of Markdown."""
         return re.sub(r"\\(.)|`", r"\1", self.text)
 
 
 def say(form: str, *evidence: Evidence, **values: object) -> Statement:
-    """A sentence in Markdown with values in it, which mean themselves whatever signs they hold."""
+    """Return a sentence in Markdown with values put in. Signs in the values are escaped."""
     escaped = {name: value if isinstance(value, Markup) else markdown(value) for name, value in values.items()}
     return Statement(Markup(form.format_map(escaped)), evidence)  # noqa: S704 - each value is escaped right here
 
 
 def row(cells: Sequence[object], *evidence: Evidence) -> Statement:
-    """A row of a table."""
+    """Return a row of a table."""
     escaped = [cell if isinstance(cell, Markup) else markdown(cell) for cell in cells]
     return Statement(Markup(f"| {' | '.join(escaped)} |"), evidence)  # noqa: S704 - each cell is escaped right here
 
 
 def current(built: Built) -> tuple[Built, list[str]]:
-    """A build without evaluations of models that it no longer has, and comparisons of these; and their names.
+    """Return a build without evaluations of models that it no longer has, and the names of those left out.
 
-    Raises LmworksError for an evaluation that stands as one of a model, or of none, and is not.
+    Raises LmworksError for an evaluation whose name says that it measured another model than it did.
     """
     left = {name for name in built.outdated if name.startswith("evaluate/") and name.count("/") == 1}
     names = {*built.record.nodes, *built.record.steps}
@@ -87,8 +87,8 @@ def current(built: Built) -> tuple[Built, list[str]]:
                 said = " or ".join(f"{built.step_of(each)} ({each.digest()[:16]})" for each in there)
                 raise LmworksError(
                     f"{built.store.builds.folder / built.name}.json: {name} should have measured {said or 'no model'}, "
-                    f"but measured {what}: the record was changed; delete it and give `lmworks build` again, which "
-                    "finds what is made"
+                    f"but measured {what}: the record was changed. Delete it and type `lmworks build` again, which "
+                    "reuses what is built"
                 )
     if not left:
         return built, []
@@ -98,20 +98,20 @@ def current(built: Built) -> tuple[Built, list[str]]:
 
 
 def _is_of(system: str, model: str) -> bool:
-    """Whether what a task measured is a model, asked in the first way or another."""
+    """Return whether a system of a task is a model, with the task's first prompt or with another one."""
     return system == model or (system.startswith(f"{model}-") and system.endswith("-prompt"))
 
 
 class Witness:
-    """Hands out the evidence of one build. Raises LmworksError for a file that is not as the build wrote it."""
+    """Source of evidence for one build. Raises LmworksError for a file that was changed after the build."""
 
     def __init__(self, built: Built) -> None:
         self.built = built
         for name, step in built.record.steps.items():
             if step.key != step.parts.key:
                 raise LmworksError(
-                    f"{self._record}: the key of {name} is not that of what it was made of: the record was changed; "
-                    "delete it and give `lmworks build` again, which finds what is made"
+                    f"{self._record}: the key of {name} does not fit what it was made of: the record was changed. "
+                    "Delete it and type `lmworks build` again, which reuses what is built"
                 )
 
     @property
@@ -119,12 +119,12 @@ class Witness:
         return self.built.store.builds.folder / f"{self.built.name}.json"
 
     def manifest(self, artifact: Artifact, *fields: str) -> Evidence:
-        """What a manifest says; its seal is checked when it is read."""
+        """Return fields of a manifest as evidence. Its seal is checked when it is read."""
         name, path = self.built.lineage.name_of(artifact), artifact.folder / MANIFEST
         return Evidence(name, MANIFEST, ", ".join(fields), path, digest_once(path))
 
     def files(self, artifact: Artifact, pattern: str, fields: str = "") -> tuple[Evidence, ...]:
-        """Files of a payload: none, one, or all of a pattern as one."""
+        """Return the files of a payload that match a pattern as evidence. Several files count as one piece."""
         found = {name: file.sha256 for name, file in artifact.manifest.files.items() if fnmatchcase(name, pattern)}
         for name in found:
             artifact.require_sound_file(name)
@@ -137,34 +137,34 @@ class Witness:
         return (Evidence(source, f"{len(found)} files {pattern}", fields, payload, digest_files(found)),)
 
     def content(self, artifact: Artifact, name: str) -> dict[str, Any]:
-        """The object in a JSON file of a payload; empty where the step wrote no such file."""
+        """Return the object in a JSON file of a payload. Empty if the step wrote no such file."""
         if not self.files(artifact, name):
             return {}
         return dict(json.loads((artifact.payload / name).read_text(encoding="utf-8")))
 
     def records(self, artifact: Artifact, name: str) -> list[dict[str, Any]]:
-        """Those of a JSON Lines file of a payload."""
+        """Return the records of a JSON Lines file of a payload. Empty if the step wrote no such file."""
         if not self.files(artifact, name):
             return []
         with (artifact.payload / name).open(encoding="utf-8") as lines:
             return [json.loads(line) for line in lines if line.strip()]
 
     def recipe(self, *fields: str) -> Evidence:
-        """What the recipe's file says by now, or that it is gone, as the record of the build tells."""
+        """Return fields of the recipe's file as evidence. If the file is gone, return the record of the build."""
         path = self.built.recipe
         if not path.exists():
             return self.record("recipe")
         return Evidence("the recipe", path.name, ", ".join(fields), path, digest_once(path))
 
     def record(self, *fields: str) -> Evidence:
-        """What the record of the build says."""
+        """Return fields of the build's record as evidence."""
         path = self._record
         return Evidence("the record of the build", path.name, ", ".join(fields), path, digest_once(path))
 
     def require_known(self, artifact: Artifact, name: str) -> list[Artifact]:
-        """All that is behind a card: an artifact, what measured it, its gates, and what these were made from.
+        """Return all artifacts behind a card: the model, its evaluations and gates, and what these were made from.
 
-        Raises LmworksError where a manifest of it was changed.
+        Raises LmworksError if one of their manifests was changed.
         """
         tasks = [systems for systems in self.built.evaluations().values() if name in systems]
         gates = [self.built.artifacts[NODE]] if NODE in self.built.artifacts else []

@@ -1,4 +1,4 @@
-"""The head of a card: what a hub reads of a model, in the form of Hugging Face."""
+"""The head of a card: the fields that a hub reads, in Hugging Face's form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lmworks.release.render.tables import label_of
 
 
 def head_of(witness: Witness, name: str, kind: Kind, learned: Learned) -> dict[str, Any]:
-    """The fields; what is not known is left out."""
+    """Return the fields of the head. Unknown ones are left out."""
     licences = learned.licences
     head: dict[str, Any] = {"license": licences[0].lower() if len(licences) == 1 else "other"}
     if len(licences) > 1:
@@ -42,7 +42,7 @@ def head_of(witness: Witness, name: str, kind: Kind, learned: Learned) -> dict[s
 
 
 def _result(witness: Witness, task: str, evaluation: Artifact, kind: Kind) -> dict[str, Any] | None:
-    """What one task measured; of what, by content."""
+    """Return what one task measured, with the digest of its data. None if it has no figure."""
     links = witness.built.lineage.links(evaluation, Role.MEASURES)
     data = next((link for link in links if link.name != "model"), None)
     figures = evaluation.manifest.figures
@@ -69,7 +69,7 @@ def _result(witness: Witness, task: str, evaluation: Artifact, kind: Kind) -> di
 
 
 def _args(witness: Witness, evaluation: Artifact, figure: Figure) -> dict[str, Any]:
-    """What a value means nothing without."""
+    """Return the facts without which a value has no meaning."""
     items = [each.sha256 for each in figure_evidence(witness, evaluation, figure) if each.file == ITEMS]
     found = {
         "n": figure.n,

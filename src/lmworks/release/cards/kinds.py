@@ -1,4 +1,4 @@
-"""What kind of model a card is of: what it does, who made its weights, and the code that loads it."""
+"""The kind of model that a card describes: what it does, who made its weights, and the code that loads it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lmworks.release.cards.evidence import Evidence, Witness
 from lmworks.tokens.packaged import PACKAGED
 
 SOURCE = "lmworks-source.json"
-"""In a folder that came from a hub: from where, which revision, and the digest of each file."""
+"""File in a folder that was downloaded from a hub, with the hub, the revision, and the digest of each file."""
 IMPORT = "import-model"
 TAGS: Mapping[Family | None, str] = {
     "encoder-decoder": "text2text-generation",
@@ -26,7 +26,7 @@ TAGS: Mapping[Family | None, str] = {
     "reward model": "text-classification",
     "token classifier": "token-classification",
 }
-"""What the hub calls the use of a family that does not continue texts."""
+"""Family of models that do not continue texts → the hub's name for their use."""
 DOES: Mapping[Family | None, str] = {
     "encoder": "makes a vector of a text",
     "sequence classifier": "tells the label of a text",
@@ -35,69 +35,69 @@ DOES: Mapping[Family | None, str] = {
     "encoder-decoder": "writes the target of a source",
 }
 WRITERS: tuple[Family | None, ...] = (None, "decoder", "encoder-decoder")
-"""Families that write texts; None where `config.json` does not tell."""
+"""Families that write texts. None stands for a family that `config.json` does not state."""
 OF_DOCUMENTS = "causal-lm"
-"""The objective after which a decoder goes on from texts, and has learned no chat."""
+"""Objective after which a decoder continues texts and has not learned to chat."""
 
 Relation = Literal["finetune", "quantized"]
 
 
 @dataclass(frozen=True)
 class Base:
-    """A model that others published, and that a model is or began with."""
+    """A model published by others that is the card's model, or whose weights its training began with."""
 
     artifact: Artifact
     step: str
     name: str
-    """Its name on a hub; where that is not known, the last of the path that the recipe names."""
+    """Name on a hub. If it is not known, the last part of the path that the recipe names."""
     is_on_hub: bool
     revision: str
     licence: str
     is_quantised: bool
-    """Whether it was read from a file of fewer bits a weight."""
+    """Whether the model was read from a file with fewer bits per weight."""
     evidence: tuple[Evidence, ...]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a model is."""
+    """Kind of a model."""
 
     family: Family | None
-    """None where `config.json` does not tell: most likely a decoder."""
+    """Family of the model. None if `config.json` does not state it: most likely a decoder."""
     engine: str | None
-    """What answers for it, if none of lmworks's own networks."""
+    """Engine that answers for the model. None for lmworks's own networks."""
     is_counted: bool
-    """Whether it is no network, but what was counted in its texts."""
+    """Whether the model is no neural network but counts from its training texts."""
     shape: DecoderConfig | None
     bases: tuple[Base, ...]
-    """Published models that it is, or began with, the first of all first."""
+    """Published models that it is, or that its training began with, the earliest first."""
     is_imported: bool
     answers_chats: bool
 
     @property
     def writes(self) -> bool:
-        """Whether it writes texts."""
+        """Whether the model writes texts."""
         return self.family in WRITERS
 
     @property
     def does(self) -> str:
-        """What it does, in words."""
+        """Verb phrase for what the model does."""
         chats = "answers in a chat" if self.answers_chats else "goes on from a text"
         return DOES.get(self.family, chats)
 
     @property
     def tag(self) -> str:
-        """What the hub calls its use."""
+        """Name that the hub gives to the model's use."""
         return TAGS.get(self.family, "text-generation")
 
     @property
     def library(self) -> str:
-        """What loads it."""
+        """Library that loads the model."""
         return "lmworks" if self.engine else "transformers"
 
     @property
     def relation(self) -> Relation | None:
-        """To its base on a hub; None for an equal copy of it."""
+        """Relation to its base on a hub. None for an equal copy of the base."""
         if self.is_imported:
             return "quantized" if self.bases[-1].is_quantised else None
         return "finetune"
@@ -109,7 +109,7 @@ def writes(folder: Path) -> bool:
 
 
 def kind_of(witness: Witness, artifact: Artifact) -> Kind:
-    """What a model is, by its files and those of what it began with."""
+    """Return the kind of a model, from its files and those of the models that it began with."""
     lineage = witness.built.lineage
     config = witness.content(artifact, "config.json")
     begun_with = [link.parent for link in lineage.begun_with(artifact)]
@@ -126,7 +126,7 @@ def kind_of(witness: Witness, artifact: Artifact) -> Kind:
 
 
 def _learned_chats(witness: Witness, model: Artifact) -> bool:
-    """Whether a training taught it chats, or it was published with a frame for them."""
+    """Return whether a model was trained on chats, or was published with a chat template."""
     if model.stage == IMPORT:
         framed = [each["reason"] for each in witness.records(model, "examples.jsonl")]
         return bool(witness.files(model, "tokenizer_config.json")) and FRAME not in framed
@@ -157,7 +157,7 @@ def _base(witness: Witness, artifact: Artifact) -> Base:
 # ---------------------------------------------------------------- code
 
 MOST_TOKENS = 100
-"""Of an answer; half the context where that is short."""
+"""Most tokens of an answer. A model with a short context gets half its context."""
 PIPELINE = """\
 from transformers import pipeline
 
@@ -203,7 +203,7 @@ print(tokenizer.decode(model.generate(**source, max_new_tokens={most})[0], skip_
 
 
 def python_code(kind: Kind, folder: str) -> str:
-    """How other programs load a model from a folder, or by a name on a hub; empty where none does."""
+    """Return Python code that loads a model from a folder or by a name on a hub. Empty if no library loads it."""
     if kind.engine:
         return ""
     forms: Mapping[Family | None, str] = {"reward model": SCORE, "encoder-decoder": REWRITE}
@@ -213,9 +213,9 @@ def python_code(kind: Kind, folder: str) -> str:
 
 
 def shell_code(kind: Kind, model: str, *, is_measured: bool) -> str:
-    """Return how lmworks asks a model, by its step or folder, of rows of a file and over HTTP.
+    """Return commands that let a model, named by step or folder, answer rows of a file and requests over HTTP.
 
-    `is_measured` says whether a task of the store that serves it has measured the model.
+    `is_measured` states whether a task of the store that serves the model has measured it.
     """
     if kind.family == "reward model":
         return ""

@@ -1,4 +1,4 @@
-"""How a card is laid out: sentences first, then the evidence that they name, behind a head that a hub reads."""
+"""Layout of a card: a head that a hub reads, then sentences, then the evidence that they name."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from lmworks.release.render.templates import markdown
 from lmworks.release.render.words import visible
 
 HEADING = "Evidence"
-INTRODUCTION = "The numbers behind sentences stand here: a file, what of it, and its sha256 when this card was written."
+INTRODUCTION = "Numbers after sentences refer to this list: file, fields, and sha256 when this card was written."
 PLAIN = re.compile(r"[a-z][a-z0-9]*([.-][a-z0-9]+)*")
 READ_OTHERWISE = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-"""Words that are no texts in YAML 1.1, such as the code of Norwegian."""
+"""Words that YAML 1.1 does not read as texts, such as `no`, the code of Norwegian."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that are statements, each text its cells between signs."""
+    """A table whose rows are statements. The text of each is its cells between the signs of Markdown."""
 
     header: Sequence[str]
     rows: Sequence[Statement]
@@ -56,7 +56,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Code:
-    """A program to run, or settings, which say themselves what they are."""
+    """A program to run, or settings. They need no evidence."""
 
     language: str
     text: str
@@ -64,7 +64,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Folded:
-    """Blocks that are read only by who asks for them."""
+    """Blocks that a page shows only on demand."""
 
     summary: str
     blocks: Sequence[Block]
@@ -74,7 +74,7 @@ Block = Heading | Paragraph | Bullets | Table | Code | Folded
 
 
 def statements(blocks: Sequence[Block]) -> list[Statement]:
-    """All that a card says."""
+    """Return all statements of a card."""
     found: list[Statement] = []
     for block in blocks:
         if isinstance(block, Table):
@@ -87,7 +87,7 @@ def statements(blocks: Sequence[Block]) -> list[Statement]:
 
 
 def render(head: Mapping[str, Any], title: str, blocks: Sequence[Block], folder: Path | None) -> str:
-    """The card as Markdown with a YAML head. `folder` is where it will lie; None for one that goes elsewhere."""
+    """Return the card as Markdown with a YAML head. `folder` is where it will be; None for a card that is sent away."""
     references = References(folder)
     parts = ["\n".join(["---", *as_yaml(head), "---"]), f"# {markdown(title)}"]
     parts += [part for block in blocks if (part := _block(block, references))]
@@ -119,20 +119,20 @@ def _block(block: Block, references: References) -> str:
 
 
 class References:
-    """Numbers the evidence of a card in the order in which it is named."""
+    """Numbers of the evidence of a card, in the order in which it is named."""
 
     def __init__(self, folder: Path | None) -> None:
-        """`folder` is where the card will lie, from which links lead; None for one that goes elsewhere."""
+        """Begin with no evidence. Links start at `folder`, where the card will be; None if it is sent away."""
         self._folder = folder
         self._numbers: dict[Evidence, int] = {}
 
     def marks(self, evidence: Sequence[Evidence]) -> str:
-        """The numbers behind a sentence."""
+        """Return the numbers to put after a sentence."""
         numbers = [self._numbers.setdefault(each, len(self._numbers) + 1) for each in dict.fromkeys(evidence)]
         return "<sup>" + " ".join(f"[{number}](#{HEADING.lower()})" for number in numbers) + "</sup>"
 
     def lines(self) -> list[str]:
-        """The list at the end."""
+        """Return the list at the end of the card."""
         return [f"{number}. {self._line(each)}" for each, number in self._numbers.items()]
 
     def _line(self, evidence: Evidence) -> str:
@@ -145,7 +145,7 @@ class References:
 
 
 def as_yaml(value: Any, indent: int = 0) -> list[str]:
-    """Lines of a YAML block that readers of YAML 1.1 and 1.2 understand alike."""
+    """Return the lines of a YAML block that YAML 1.1 and 1.2 read alike."""
     space = "  " * indent
     if isinstance(value, Mapping):
         lines = []

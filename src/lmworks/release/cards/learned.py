@@ -1,4 +1,4 @@
-"""What a card says of the texts that a model learned from: whose they are, how many, and what is not known."""
+"""Section of a card on the texts that a model learned from: whose they are, how many, and what is not known."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lmworks.release.trace.provenance import UNKNOWN, provenances
 
 
 class Learned:
-    """The texts behind one model."""
+    """Texts that one model learned from, and statements about them."""
 
     def __init__(self, witness: Witness, artifact: Artifact, kind: Kind) -> None:
         self.witness, self.built, self.artifact, self.kind = witness, witness.built, artifact, kind
@@ -38,7 +38,7 @@ class Learned:
 
     @cached_property
     def _texts(self) -> tuple[Evidence, ...]:
-        """The texts that it learned from, checked."""
+        """Evidence of the texts that the model learned from, checked."""
         links = [link for link in self._trained_on if link.parent]
         above = [each for link in links if link.parent for each in self.built.lineage.read_from(link.parent)]
         for each in above:  # in which the source of a conversation is looked up
@@ -55,7 +55,7 @@ class Learned:
 
     @cached_property
     def _read(self) -> dict[str, tuple[Evidence, ...]]:
-        """Source → the evidence of what was read of it, checked."""
+        """Source → evidence of the files and records read from it, checked."""
         found: dict[str, tuple[Evidence, ...]] = {}
         for artifact in self.built.artifacts.values():
             if listing := self.witness.files(artifact, "files.json"):
@@ -68,9 +68,9 @@ class Learned:
 
     @cached_property
     def origins(self) -> list[dataflow.Origin]:
-        """Sources and licences of what it learned from; all that were read, if some of that is not known.
+        """Sources and licences of the texts that the model learned from. If some are unknown, all sources read.
 
-        None of a model that others made.
+        Empty for an imported model.
         """
         _ = self._texts, self._read
         every = [] if self.kind.is_imported else dataflow.origins(self.built, [self.artifact])
@@ -79,12 +79,12 @@ class Learned:
 
     @property
     def sources(self) -> list[str]:
-        """Those that it read anything of."""
+        """Sources from which any file or document was read."""
         return [origin.source for origin in self.origins if origin.files or origin.documents]
 
     @property
     def datasets(self) -> list[str]:
-        """The names on Hugging Face of the data sets that its texts are of, as far as the recipe's sources tell."""
+        """Names on Hugging Face of the data sets that its texts come from, if the recipe's sources state them."""
         used = {origin.source for origin in self.origins if any(origin.used.values())}
         read = [each for each in self.built.artifacts.values() if files_read(each)]
         named = [_on_hub(source) for each in read for source in each.manifest.config.get("sources", ())]
@@ -92,18 +92,18 @@ class Learned:
 
     @property
     def licences(self) -> list[str]:
-        """The licences of the base and of all texts that the model or its tokenizer learned from.
+        """Licences of the base and of all texts that the model or its tokenizer learned from.
 
-        Those of all texts read, if some of these are not known.
+        If some of these texts are not known, the licences of all texts read.
         """
         used = {origin.licence for origin in self.origins if origin.licence}
         return sorted(used | {base.licence for base in self.kind.bases})
 
     @cached_property
     def languages(self) -> list[str]:
-        """Languages of 1 % and more of the training documents, the most frequent first; none if no step looked.
+        """Languages of at least 1 % of the training documents, the most frequent first. Empty if no step detects them.
 
-        Below that, detection from few words is mostly wrong.
+        Languages below 1 % are mostly errors of detection in texts of few words.
         """
         _ = self._texts
         counts: Counter[str] = Counter()
@@ -113,7 +113,7 @@ class Learned:
         return [language for language, count in counts.most_common() if count >= counts.total() / 100]
 
     def blocks(self) -> Iterator[Block]:
-        """The section on training data."""
+        """Yield the section on training data."""
         if self.origins:
             used = list(self.origins[0].used)
             header = ["source", "licence", "files", "documents read", *(f"in {name}" for name in used)]
@@ -129,25 +129,25 @@ class Learned:
 
     @cached_property
     def elsewhere(self) -> list[Statement]:
-        """What is said of documents that another build made."""
+        """Statements about documents that another build made."""
         said = []
         for artifact in self.built.artifacts.values():
             sources = dataflow.made_elsewhere(artifact)
             counts = Counter(file["source"] for file in files_read(artifact) if file["source"] in sources)
             for source, count in counts.items():
                 form = (
-                    "Read from what another build made: {source} ({files} there); the documents keep the source, "
-                    "licence "
-                    "and path that its records carry."
+                    "Another build made the documents of {source} ({files} there), which keep the source, licence "
+                    "and "
+                    "path of their records."
                 )
                 files = f"{number(count)} file{'s' if count != 1 else ''}"
                 said.append(say(form, *self.witness.files(artifact, "files.json"), source=source, files=files))
         return said
 
     def _joined(self) -> Iterator[Statement]:
-        more = Markup(" and of the weights it goes back to") if self.kind.bases else ""
+        more = Markup(", and of the published weights") if self.kind.bases else ""
         yield say(
-            "The `license` above joins those of all texts that the weights or the tokenizer learned from{more}.",
+            "The `license` above joins the licences of all texts that the weights or the tokenizer learned from{more}.",
             *(self._texts or (self._own,)),
             *(each for base in self.kind.bases for each in base.evidence),
             more=more,
@@ -157,8 +157,8 @@ class Learned:
         built, lineage = self.built, self.built.lineage
         for base in self.kind.bases:
             yield say(
-                "On what {base} was trained is not known here, since weights came without their texts: ask who "
-                "published it.",
+                "The training texts of {base} are not known here, because it was published without them: ask its "
+                "publisher.",
                 self.witness.manifest(base.artifact, "inputs, config.path"),
                 base=base.name,
             )
@@ -168,7 +168,7 @@ class Learned:
         if readings:
             parents = [link.parent for model in self.models for link in lineage.links(model, Role.TRAINS_ON)]
             yield say(
-                "Training read of their rows: {readings}.",
+                "Rows that training read: {readings}.",
                 *(self.witness.manifest(each, "counts") for each in (*self.models, *filter(None, parents))),
                 readings="; ".join(_by_model(readings)),
             )
@@ -183,8 +183,8 @@ class Learned:
         for link in self._trained_on:
             if not link.parent:
                 yield say(
-                    "What else it was trained on is unknown: {link} is no longer in the store, and `lmworks build` "
-                    "makes it again.",
+                    "It was also trained on {link}, which is no longer in the store: its texts are unknown until "
+                    "`lmworks build` makes it again.",
                     self._own,
                     link=link,
                 )
@@ -194,9 +194,9 @@ class Learned:
     def _of_texts(self) -> Iterator[Statement]:
         if self.languages:
             told = ", ".join(self.languages)
-            yield say("Languages found in them: {languages}.", *self._texts, languages=told)
+            yield say("Languages found in these texts: {languages}.", *self._texts, languages=told)
         else:
-            yield say("Their languages are not known: a step with `filters: [language]` finds them.", *self._texts)
+            yield say("Their languages are not known: a step with `filters: [language]` detects them.", *self._texts)
         private = searched(self.built, self.artifact)
         for each in private:
             found = sum(
@@ -216,39 +216,39 @@ class Learned:
             )
 
     def limits(self) -> Iterator[Statement]:
-        """What it can know at most."""
+        """Yield the limit of what the model can have learned, if no published weights are behind it."""
         if not self.kind.bases and all(link.parent for link in self.built.lineage.begun_with(self.artifact)):
             evidence = [self.witness.manifest(each, "inputs") for each in self.models]
-            yield say("It learned from nothing but the texts of its training data.", *evidence)
+            yield say("It learned only from the texts of its training data.", *evidence)
 
     @cached_property
     def models(self) -> list[Artifact]:
-        """Those that it began with, and itself."""
+        """Models that its training began with, and the model itself."""
         begun_with = [link.parent for link in self.built.lineage.begun_with(self.artifact)]
         return [*(each for each in begun_with if each), self.artifact]
 
 
 def searched(built: Built, model: Artifact) -> list[Artifact]:
-    """The steps that looked for personal data in what a model learned from."""
+    """Return the steps that searched for personal data in what a model learned from."""
     above = [each.artifact for each in built.lineage.ancestors(model)]
     return [each for each in above if each.stage == anonymise.name]
 
 
 def unsearched(built: Built, model: Artifact) -> list[str]:
-    """Of what a model learned from, all in which no step looked for personal data, or only in a part of it."""
+    """Return what a model learned from and no step, or only for a part, has searched for personal data."""
     found = built.lineage.trained_on(model)
     return [link.reference for link in found if not (link.parent and _is_searched(built, link.parent))]
 
 
 def _is_searched(built: Built, texts: Artifact) -> bool:
-    """Whether each way that texts came leads through a step that looked."""
+    """Return whether all inputs of texts went through a step that searched for personal data."""
     read = [link.parent for link in built.lineage.links(texts, Role.READS)]
     before = [each for each in read if each and any(dataflow.holds_texts(path) for path in each.manifest.files)]
     return texts.stage == anonymise.name or (bool(before) and all(_is_searched(built, each) for each in before))
 
 
 def helpers(built: Built, artifact: Artifact) -> dict[str, list[Link]]:
-    """Other models that a model, or one that it began with, learned from: those that judged, those that wrote texts."""
+    """Return other models behind a model and those it began with: teachers, judges, and writers of training texts."""
     models = [artifact, *(link.parent for link in built.lineage.begun_with(artifact) if link.parent)]
     judges = [
         (model.manifest.config.get("objective") == "distillation", link)
@@ -266,7 +266,7 @@ def helpers(built: Built, artifact: Artifact) -> dict[str, list[Link]]:
 
 
 def _on_hub(source: Mapping[str, Any]) -> tuple[str, str]:
-    """What documents of a source name as theirs, and the data set's name on Hugging Face; empty if nothing tells it."""
+    """Return the name that documents give to a source, and its name on Hugging Face. The latter is empty if unknown."""
     name, path = source.get("name") or "", PurePosixPath(source.get("path") or "")
     found = ""
     if source["kind"] == "dataset":

@@ -1,4 +1,4 @@
-"""What a card says of figures: each with the file that holds it, and the items that it was made of."""
+"""Section of a card on figures: each with the file that holds it, and the items that it was computed from."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from lmworks.serve.content import Failure
 
 COMPARISON, ITEMS = "comparison.json", "items.jsonl"
 FAILURES = 3
-"""Shown beside a chat: more are not read."""
+"""Most wrong answers shown beside a chat, because nobody reads more."""
 FAILURE_WIDTH = 300
-"""Characters of a text of one."""
+"""Most characters of each text of a wrong answer."""
 
 
 def answers_of(witness: Witness, name: str) -> list[Statement]:
-    """The answer to the primary question, where it is asked of this model."""
+    """Return the answer to the primary question, if the question is about this model."""
     answer = primary_answer(witness.built)
     if answer is None or answer.model != name:
         return []
@@ -41,7 +41,7 @@ def answers_of(witness: Witness, name: str) -> list[Statement]:
 
 
 def verdicts_of(witness: Witness, name: str) -> list[Statement]:
-    """Of each comparison that a model stands in what speaks against it; else the first verdict that names it, or is."""
+    """Return each comparison's verdicts against a model; if it has none, the first that names it, or the first."""
     named = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])")
     evidence = {
         task: witness.files(systems[""], COMPARISON, "verdicts")
@@ -57,13 +57,13 @@ def verdicts_of(witness: Witness, name: str) -> list[Statement]:
 
 
 def _searched(witness: Witness, evaluation: Artifact) -> tuple[Evidence, ...]:
-    """What a search of the training text found of the items."""
+    """Return the files in which a search recorded which items are in the training text."""
     links = [link for link in witness.built.lineage.links(evaluation, Role.READS) if link.name == "contamination"]
     return tuple(each for link in links if link.parent for each in witness.files(link.parent, "verdicts.jsonl"))
 
 
 def gates_of(witness: Witness, name: str) -> list[Statement]:
-    """What came of each gate that the recipe holds a model to, a failed one first; or that none was tried."""
+    """Return the outcome of each gate for a model, failed ones first, or that no gate was tried."""
     built = witness.built
     if NODE not in built.artifacts or NODE in built.outdated:
         asked = NODE in (*built.record.nodes, *built.record.steps)
@@ -78,7 +78,7 @@ def gates_of(witness: Witness, name: str) -> list[Statement]:
 
 
 def evaluation(witness: Witness, name: str) -> list[Block]:
-    """The leading table of each task that a model was measured by; folded below it, the further ones, and how."""
+    """Return for each task of a model the leading table and, folded, further tables and how it was measured."""
     blocks: list[Block] = []
     for task, every in tasks(witness.built).items():
         if name in witness.built.evaluations()[task]:
@@ -90,7 +90,7 @@ def evaluation(witness: Witness, name: str) -> list[Block]:
 
 
 def _once(statements: Sequence[Statement]) -> list[Statement]:
-    """Each sentence once, with all its evidence."""
+    """Return each sentence once, with all its evidence."""
     found: dict[Markup, tuple[Evidence, ...]] = {}
     for each in statements:
         found[each.text] = (*found.get(each.text, ()), *each.evidence)
@@ -98,7 +98,7 @@ def _once(statements: Sequence[Statement]) -> list[Statement]:
 
 
 def figure_evidence(witness: Witness, artifact: Artifact, figure: Figure) -> tuple[Evidence, ...]:
-    """The files that hold a figure, and what it was made of."""
+    """Return the files that hold a figure and its items."""
     place = artifact.manifest.figures.index(figure)
     witness.files(artifact, "*")
     return (
@@ -127,7 +127,7 @@ def _table(witness: Witness, task: str, name: str, table: Comparable) -> Table:
 
 
 def _notes(witness: Witness, task: str, table: Comparable) -> Iterator[Statement]:
-    """How it was measured, and what is known of contamination."""
+    """Yield how a table was measured, and what is known about contamination."""
     systems, evidence = witness.built.evaluations()[task], _evidence(witness, task, table)
 
     def of(named: Iterable[str]) -> list[Evidence]:
@@ -149,15 +149,15 @@ def _notes(witness: Witness, task: str, table: Comparable) -> Iterator[Statement
         yield say(form, *of(named), *sought, systems=", ".join(named), verdict=verdict.rstrip("."))
     if unsought := [system for system, figure, ours in table.rows if ours and not figure.contamination]:
         form = (
-            "Whether items stand in what {systems} learned from is not known: `lmworks build --rebuild` of this "
+            "Whether {systems} learned from text with these items is not known: `lmworks build --rebuild` of this "
             "version "
-            "looks."
+            "checks it."
         )
         yield say(form, *of(unsought), systems=", ".join(unsought))
 
 
 def failures_of(witness: Witness, name: str) -> list[Failure]:
-    """Questions of tests that a model got wrong, of as many tasks as there are; of scores, its worst answers."""
+    """Return test questions with wrong answers, from all tasks in turn. A task with scores gives the worst answers."""
     found = [
         list(_failures(witness, task, systems[name]))
         for task, systems in witness.built.judging().items()

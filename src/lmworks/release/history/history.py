@@ -1,7 +1,7 @@
-"""What a recipe's models came to in each of its builds: a line a build, kept beside its record, and a page of them.
+"""Figures of a recipe's models in each of its builds: a file with one line per build, and a page.
 
-Only figures are kept, no texts. A figure stands beside that of the build before where nothing that could matter
-differs; where it does, the page says what.
+Only figures are kept, no texts. The page says whether a figure can be compared with that of the build before, and if
+not, what differs.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from lmworks.release.render.templates import environment
 from lmworks.release.render.words import value_of
 
 SHOWN = 12
-"""Builds of a task that are drawn: the last ones."""
+"""Largest number of figures drawn per task: the latest ones."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one build measured of one model on one task: the figure that leads it."""
+    """Leading figure of one model on one task, as one build measured it."""
 
     task: str
     system: str
@@ -39,7 +39,7 @@ class Measured:
 
     @property
     def day(self) -> str:
-        """When it was measured."""
+        """Date and time of the measurement."""
         return f"{self.when:%Y-%m-%d %H:%M}"
 
 
@@ -49,7 +49,7 @@ class Row:
 
     measured: Measured
     change: str
-    """What differs from the build before, in words."""
+    """Difference from the build before, in words."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ class Task:
     label: str
     chart: Markup
     rows: Sequence[Row]
-    """The latest first."""
+    """Rows of the table, the latest first."""
 
 
 def note(built: Built) -> None:
-    """Add what a build measured to its recipe's history, unless it is what the build before measured."""
+    """Add what a build measured to its recipe's history, unless the build before measured the same."""
     now = [
         Measured(
             task, system, evaluation.manifest.figures[0], datetime.fromtimestamp(evaluation.manifest.run.started, UTC)
@@ -86,7 +86,7 @@ def note(built: Built) -> None:
 
 
 def history(built: Built) -> list[list[Measured]]:
-    """What each build of a recipe measured, in their order."""
+    """Return what each build of a recipe measured, in the order of the builds."""
     return [
         [
             Measured(
@@ -102,7 +102,7 @@ def history(built: Built) -> list[list[Measured]]:
 
 
 def write_history(built: Built) -> Path | None:
-    """Write the page of a recipe's figures over its builds, where there are two and more. Returns its path."""
+    """Write the page of a recipe's figures over its builds, if there are two or more builds. Return its path."""
     found = history(built)
     if len(found) < 2:
         return None
@@ -149,11 +149,11 @@ def _tasks(found: Sequence[Sequence[Measured]]) -> Iterator[Task]:
 
 
 def change_of(before: Figure, now: Figure) -> str:
-    """What became of a figure since the build before, in words."""
+    """Return in words what differs between a figure and that of the build before."""
     if because := unlike(before, now):
-        return f"not to be compared with the build before: {because}"
+        return f"not comparable with the build before: {because}"
     assert before.conditions and now.conditions  # noqa: S101 - else they are unlike
     told = "the same model" if before.conditions.model == now.conditions.model else "another model"
     if before.conditions.items != now.conditions.items:
-        return f"{told}, asked other items: lmworks compare tells of those that both were asked"
-    return f"{told}, asked the same"
+        return f"{told}, other items: lmworks compare compares them on the items that both were measured on"
+    return f"{told}, same items"

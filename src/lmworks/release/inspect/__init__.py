@@ -1,1 +1,1 @@
-"""What each step did to the data, shown to people, and what they said of it."""
+"""Displays of what each step did to the data, and verdicts of people on it."""

@@ -13,7 +13,7 @@ function keep() {
   try {
     localStorage.setItem(sample, JSON.stringify(state));
   } catch {
-    part("fault").textContent = "This browser keeps nothing for pages from files: save before you close the page.";
+    part("fault").textContent = "This browser stores nothing for pages from files: save before you close the page.";
   }
 }
 
@@ -48,7 +48,7 @@ function judge(label) {
 
 function save() {
   const annotator = state.annotator.trim();
-  part("fault").textContent = annotator ? "" : "Give your pseudonym first: verdicts are told apart by it.";
+  part("fault").textContent = annotator ? "" : "Type your pseudonym first: it shows whose verdicts these are.";
   if (!annotator) return part("annotator").focus();
   const lines = documents
     .filter(({ id }) => state.verdicts[id]?.label)
@@ -62,7 +62,7 @@ function save() {
   if (left < 0) return;
   here = left;
   show();
-  part("fault").textContent = "Saved without the comment on this document: it has no verdict. Give one, and save again.";
+  part("fault").textContent = "Saved without the comment on this document, because it has no verdict. Give a verdict, and save again.";
 }
 
 labels.forEach((label, index) => {

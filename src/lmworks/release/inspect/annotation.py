@@ -1,4 +1,4 @@
-"""A sample for domain experts: as data, and as a page that runs from a file and saves verdicts."""
+"""A sample for domain experts, as data and as a page that runs without a server and saves verdicts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lmworks.release.inspect.hidden import outputs
 from lmworks.release.render.templates import environment
 
 Stratum = tuple[str, str]
-"""Source and language."""
+"""Source and language of a document."""
 
 
 def write_sample(
@@ -38,10 +38,10 @@ def write_sample(
     *,
     personal: bool = False,
 ) -> int:
-    """Write `sample.jsonl`, `sample.csv` and `annotate.html` with at most `count` documents; returns how many.
+    """Write `sample.jsonl`, `sample.csv` and `annotate.html` with at most `count` documents. Return their number.
 
-    The sample is random within each source and language, which have their shares of it. Personal data is hidden, see
-    `hidden`. Raises `UsageError` if the step has no documents or the guidelines cannot be read.
+    The sample is random. Each pair of source and language has the same share as in all documents. Personal data is
+    hidden, see `hidden`. Raises `UsageError` if the step has no documents or the guidelines cannot be read.
     """
     step, part = split_reference(name)
     artifact = built.artifacts.get(step)
@@ -68,7 +68,7 @@ def write_sample(
 
 
 def _draw(documents: Documents, count: int, seed: int) -> dict[str, Stratum]:
-    """Ids of the sample with their strata. Each stratum has its share, rounded by largest remainders."""
+    """Return the ids of the sample with their strata. Each stratum gets its share, rounded by largest remainders."""
     sizes: Counter[Stratum] = Counter()
     lowest: dict[Stratum, list[str]] = defaultdict(list)
     for shard in documents.shards():
@@ -84,7 +84,7 @@ def _draw(documents: Documents, count: int, seed: int) -> dict[str, Stratum]:
 
 
 def shares(sizes: Mapping[Stratum, int], count: int) -> dict[Stratum, int]:
-    """`count` divided in proportion to sizes (Hamilton's method); ties go to the first by name."""
+    """Divide `count` in proportion to sizes (Hamilton's method). Ties go to the first by name."""
     total = sum(sizes.values()) or 1
     exact = {stratum: count * size / total for stratum, size in sorted(sizes.items())}
     quotas = {stratum: floor(share) for stratum, share in exact.items()}
@@ -94,9 +94,9 @@ def shares(sizes: Mapping[Stratum, int], count: int) -> dict[Stratum, int]:
 
 
 def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
-    """A table for spreadsheets, an apostrophe before what one would take for a formula (OWASP: CSV injection).
+    """Return a table for spreadsheets, with an apostrophe before texts that look like a formula (OWASP: CSV injection).
 
-    A space stands for each control or direction-changing character; `sample.jsonl` has the texts as they are.
+    A space replaces each control or direction-changing character. `sample.jsonl` has the unchanged texts.
     """
     stream = io.StringIO()
     table = csv.DictWriter(stream, ["id", "source", "language", "text"])
@@ -113,9 +113,9 @@ def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
 def annotation_page(
     recipe: str, step: str, rows: Sequence[Mapping[str, Any]], guidelines: str, labels: Sequence[str]
 ) -> str:
-    """The page for rows with `id`, `source`, `language` and `text`, as a text of HTML.
+    """Return the HTML page for rows with `id`, `source`, `language` and `text`.
 
-    Its policy lets its own script run and nothing else: texts are data, never markup.
+    Its policy lets only its own script run: texts are data, never markup.
     """
     made = environment(__package__)
     script = made.get_template("annotate.js").render()

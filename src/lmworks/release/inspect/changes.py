@@ -1,4 +1,4 @@
-"""What a data step did to documents, and why: random ones for each reason, found by comparing its input and output."""
+"""Documents that a data step dropped or changed: random ones for each reason, found by comparing input and output."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXPLAINED: Mapping[str, type[CurateConfig | AnonymiseConfig]] = {
     curate.name: CurateConfig,
     anonymise.name: AnonymiseConfig,
 }
-"""Stages that have several reasons and decide on each document alone; their configs tell the reasons."""
+"""Stages with several reasons that decide on each document alone → their configs, which compute the reasons."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Change:
     outcome: str
     """"dropped", "changed", "kept" (but noted), or "quarantined"."""
     pieces: list[Piece]
-    """A changed document, or a duplicate against the document that it repeats; otherwise the whole text."""
+    """Differences of a changed document, or of a duplicate from the document that it repeats; else the whole text."""
     about: str = ""
-    """What else the step noted of it."""
+    """Further notes of the step about the document."""
 
     def as_text(self) -> Iterator[str]:
         head = f"{self.id} {self.outcome}" + (f"; {self.about}" if self.about else "")
@@ -58,13 +58,13 @@ class Change:
 
 
 class Reasons:
-    """Why a step dropped or changed a document, as far as its payload tells or can be worked out."""
+    """Reasons why a step dropped or changed documents, as far as its payload states them or lets them be computed."""
 
     def __init__(self, built: Built, artifact: Artifact, left: Mapping[str, int]) -> None:
         self._artifact, self._left = artifact, left
         self._counted = reasons_of(artifact)
         self.noted: dict[str, dict[str, dict[str, Any]]] = {}
-        """Id → reason → what the step kept as an example."""
+        """Id → reason → the example that the step kept."""
         self._by_outcome: dict[bool, set[str]] = {True: set(), False: set()}
         for example in read_lines(artifact.payload / "examples.jsonl"):
             if "id" in example:
@@ -79,7 +79,7 @@ class Reasons:
         self._held_out = {key: digest for each in held_out for key, digest in digests(each) if key in originals}
 
     def of(self, document: Document) -> list[str]:
-        """The reasons, at least one."""
+        """Return the reasons for a document, at least one."""
         stays = document.id in self._left
         if document.id in self.noted:
             return list(self.noted[document.id])
@@ -97,7 +97,7 @@ class Reasons:
     def change(
         self, document: Document, reason: str, show: Show, after: str | None, originals: Mapping[str, str]
     ) -> Change:
-        """One document as it is shown, before and after."""
+        """Return how one document is shown, before and after the step."""
         note = self.noted.get(document.id, {}).get(reason, {})
         other = [
             f"{name} {value}" for name, value in note.items() if name not in ("id", "reason", "text", "raw", "path")
@@ -116,7 +116,7 @@ class Reasons:
 
 
 def _marked(text: str, noted: str) -> list[Piece]:
-    """A text with the passage that the step noted between »brackets«, if it did, marked."""
+    """Return a text as pieces, with the passage marked that the step noted between »brackets«, if there is one."""
     passage = noted.partition("»")[2].rpartition("«")[0]
     before, found, after = text.partition(passage) if passage else (text, "", "")
     pieces: list[Piece] = [("same", show_spaces(before)), ("out", found), ("same", after)]
@@ -124,13 +124,13 @@ def _marked(text: str, noted: str) -> list[Piece]:
 
 
 def digests(documents: Documents) -> Iterator[tuple[str, int]]:
-    """Id and beginning of the text's digest of each document, without the texts."""
+    """Yield each document's id and the beginning of its text's digest, without reading the texts."""
     for shard in documents.shards():
         yield from zip(column(shard, "id"), map(number_of, column(shard, "text_digest")), strict=True)
 
 
 def number_of(digest: str) -> int:
-    """Its first 64 bits: small to hold, and too long to meet by chance."""
+    """Return the first 64 bits of a digest: small in memory, and long enough to avoid equal values by chance."""
     return int(digest[:16], 16)
 
 
@@ -140,12 +140,12 @@ def column(shard: Path, name: str) -> list[str]:
 
 
 CANDIDATES = 2_000
-"""Random dropped or changed documents that are looked at: of a reason of one in 100 some 20 are then seen."""
+"""Number of random dropped or changed documents that are read: about 20 of them have a reason of one in 100."""
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What one step did."""
+    """Documents that one step dropped or changed."""
 
     step: str
     stage: str
@@ -160,7 +160,7 @@ class Changes:
     """Inputs that are no longer in the store: what the step did to their documents cannot be shown."""
 
     def as_text(self) -> str:
-        """What the step did, for a terminal: taken out in [-these-], put in in {+these+}."""
+        """Return what the step did, for a terminal: [-these-] words were taken out, {+these+} put in."""
         lines = [f"{self.step} ({self.stage})"]
         if self.before:
             lines[0] += f": of {self.before:,} documents {self.dropped:,} dropped, {self.changed:,} changed"
@@ -176,16 +176,16 @@ class Changes:
 def changes_of(
     built: Built, name: str, count: int, seed: int = 0, *, personal: bool = False, only: str = ""
 ) -> Changes:
-    """Up to `count` random documents for each reason of a step, or for the reasons that begin with `only`.
+    """Return up to `count` random documents for each reason of a step, or for each reason that begins with `only`.
 
-    Where the step itself kept no reason for a document it is worked out again: from the clusters of duplicates, by the
-    step's own function, or because only one reason leads to this outcome. Reasons that are rarer than `CANDIDATES`
-    random documents show are filled from the first ones, which the step kept. Personal data is hidden, see `hidden`.
+    If the step kept no reason for a document, the reason is found again: from the clusters of duplicates, by the
+    step's own function, or because only one reason leads to this outcome. Reasons too rare to occur in `CANDIDATES`
+    random documents are shown by the first examples, which the step kept. Personal data is hidden, see `hidden`.
     Raises `UsageError` if the step makes no documents.
     """
     if name not in inspectable(built):
         known = ", ".join(inspectable(built)) or "none is built"
-        raise UsageError(f"step {name!r} neither works on documents nor reads sources; those that do: {known}")
+        raise UsageError(f"step {name!r} neither works on documents nor reads sources; steps that do: {known}")
     artifact = built.artifacts[name]
     counted = {reason: number for reason, number in reasons_of(artifact).items() if reason.startswith(only)}
     examples = _quarantined(built, artifact, count, seed, only, personal=personal)
@@ -217,7 +217,7 @@ def changes_of(
 
 
 def inspectable(built: Built) -> list[str]:
-    """Steps of the recipe that make documents: from documents, or from sources."""
+    """Return the steps of the recipe that make documents, from documents or from sources."""
     found = {name: artifact for name, artifact in built.artifacts.items() if "/" not in name}
     return [
         name
@@ -233,7 +233,7 @@ def _quarantine(artifact: Artifact) -> Path:
 def _quarantined(
     built: Built, artifact: Artifact, count: int, seed: int, only: str, *, personal: bool
 ) -> dict[str, list[Change]]:
-    """Random records that could not be read: their place, and with `personal` their bytes as text."""
+    """Return random records that could not be read: their place, and, with `personal`, their bytes as text."""
     found: dict[str, list[tuple[bytes, str, dict[str, Any]]]] = defaultdict(list)
     if _quarantine(artifact).exists():
         with _quarantine(artifact).open(encoding="utf-8") as lines:
@@ -254,7 +254,7 @@ def _quarantined(
 
 
 def inputs_of(built: Built, artifact: Artifact, role: Role) -> list[tuple[Artifact, Documents]]:
-    """The known inputs of a role, each with the artifact that it is part of."""
+    """Return the known inputs of a role, each with the artifact that contains it."""
     links = built.lineage.links(artifact, role)
     return [(link.parent, Documents(link.parent.path(link.part), "")) for link in links if link.parent]
 
@@ -262,7 +262,7 @@ def inputs_of(built: Built, artifact: Artifact, role: Role) -> list[tuple[Artifa
 def texts_shown(
     built: Built, places: Iterable[tuple[Artifact, Documents]], ids: Collection[str], personal: bool = False
 ) -> dict[str, str]:
-    """The texts of these documents, as they are shown, wherever they are."""
+    """Return the texts of the documents with these ids in any of these places, as they are shown."""
     return {
         document.id: show(document)
         for artifact, documents in places
@@ -272,5 +272,5 @@ def texts_shown(
 
 
 def rank(seed: int, key: str) -> bytes:
-    """The place of a document in a random order, the same in whatever shard it stands."""
+    """Return the place of a document in a random order. It does not depend on the document's shard."""
     return hashlib.sha256(f"{seed}\0{key}".encode()).digest()

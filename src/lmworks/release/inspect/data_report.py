@@ -25,18 +25,18 @@ from lmworks.release.render.templates import environment
 from lmworks.release.render.words import number
 
 EXAMPLES = 2
-"""Of each reason."""
+"""Most examples shown of each reason."""
 CLUSTERS, MEMBERS = 5, 3
-"""Of duplicates: the largest clusters, and texts of each."""
+"""Number of clusters of duplicates shown, the largest ones, and of texts of each."""
 ROWS = 12
-"""Languages, licences and sources that are named; the others are counted together."""
+"""Most languages, licences and sources that are named. The others are counted together."""
 
 Rows = Sequence[tuple[str, float]]
 """Bars: name and length."""
 
 
 def write_data_report(store: Store, name: str | None = None) -> Path:
-    """Write the report of the data of a recipe's last build. Returns its path."""
+    """Write the report of the data of a recipe's last build. Return its path."""
     built = Built.open(store, name)
     path = store.root / "reports" / f"{built.name}-data.html"
     write_atomically(path, render(built))
@@ -44,7 +44,7 @@ def write_data_report(store: Store, name: str | None = None) -> Path:
 
 
 def render(built: Built) -> str:
-    """The page. Every text that comes from data is escaped; texts are read shard by shard."""
+    """Return the page. Every text that comes from data is escaped. Texts are read shard by shard."""
     origins, quarantine = dataflow.origins(built, list(built.models.values())), dataflow.quarantine(built)
     steps = dataflow.data_steps(built)
     profiles = dict(_profiles(built, steps))
@@ -77,7 +77,7 @@ def render(built: Built) -> str:
 
 
 def _profiles(built: Built, steps: Sequence[dataflow.DataStep]) -> Iterator[tuple[str, dict[str, Rows]]]:
-    """Of documents that no other documents are made of: lengths, in bins that double, and where the texts are from."""
+    """Yield for documents from which no others are made: lengths, in bins of doubling size, and origins."""
     used = {text.name for step in steps for text in step.before if any(made.unit == "documents" for made in step.after)}
     for step in steps:
         for text in step.after:
@@ -106,7 +106,7 @@ def _most(counts: Counter[str]) -> Rows:
 
 
 def _licences(artifact: Artifact) -> dict[str, Any]:
-    """What the licence gate made out of the mixture, with the text to publish; empty if no use was stated."""
+    """Return the licence gate's findings on the mixture, with the text to publish. Empty if no use was stated."""
     text = artifact.payload / "ATTRIBUTION.txt"
     return read_json(artifact.payload / "licences.json") | (
         {"attribution": text.read_text(encoding="utf-8")} if text.exists() else {}
@@ -114,7 +114,7 @@ def _licences(artifact: Artifact) -> dict[str, Any]:
 
 
 def _duplicates(built: Built) -> Iterator[tuple[str, Rows, list[tuple[int, list[Change]]]]]:
-    """Step, sizes of its clusters, and some documents of the largest ones."""
+    """Yield each step with the sizes of its clusters, and some documents of the largest clusters."""
     for step in inspectable(built):
         artifact = built.artifacts[step]
         records = read_lines(artifact.payload / "clusters.jsonl")
@@ -131,7 +131,7 @@ def _duplicates(built: Built) -> Iterator[tuple[str, Rows, list[tuple[int, list[
 
 
 def _member(first: str, key: str, texts: Mapping[str, str]) -> Change:
-    """A document of a cluster: the first whole, of the others what differs from it."""
+    """Return how a document of a cluster is shown: the first is whole, the others show differences from the first."""
     if not texts.keys() >= {first, key}:
         return Change(key, "", [], "its text is no longer in the store")
     pieces = differences(texts[first], texts[key])
@@ -140,7 +140,7 @@ def _member(first: str, key: str, texts: Mapping[str, str]) -> Change:
 
 
 def _balance(built: Built) -> Iterator[tuple[str, Rows]]:
-    """Split → how far each part is from the whole in each feature, beside random groups."""
+    """Yield each split with the distance of each part from the whole in each feature, and that of random groups."""
     for step, artifact in built.artifacts.items():
         rows: list[tuple[str, float]] = []
         for part, record in read_json(artifact.payload / "balance.json").items():
@@ -152,7 +152,7 @@ def _balance(built: Built) -> Iterator[tuple[str, Rows]]:
 
 
 def _contamination(built: Built) -> Iterator[tuple[str, list[tuple[str, int, str]]]]:
-    """Step → evaluation set, its items, and how many of them documents held, by the surest method."""
+    """Yield each step with its evaluation sets: items, and how many were found in documents, by the surest method."""
     for step in inspectable(built):
         sets: dict[str, Counter[str]] = defaultdict(Counter)
         for item in read_lines(built.artifacts[step].payload / "items.jsonl"):

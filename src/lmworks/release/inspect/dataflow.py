@@ -1,4 +1,4 @@
-"""What happened to the documents: step by step, by source and licence, by group, and what could not be read."""
+"""Way of the documents through a build: step by step, by source and licence, by group, and unreadable records."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from lmworks.release.inspect.show import by_reason
 from lmworks.release.trace.provenance import UNKNOWN, Provenance, provenances
 
 TOTALS = ("documents", "bytes", "groups", "files", "items")
-"""Last words of counts that say how much there is, not why something was dropped or changed."""
+"""Last words of counts that are amounts, not reasons why texts were dropped or changed."""
 
 
 QUARANTINE_SHOWN = 10
-"""Records that could not be read and are shown."""
+"""Most records shown of those that could not be read."""
 
 LINES = {"conversations.jsonl": "conversations", "preferences.jsonl": "judgements"}
-"""Files that hold a text a line, and what they hold."""
+"""File with one text per line → what its texts are."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Texts:
 
 @dataclass(frozen=True)
 class DataStep:
-    """One step of the data's way."""
+    """One step that the data went through."""
 
     name: str
     stage: str
     before: list[Texts]
-    """What it works on; texts that it only looks at are left out."""
+    """Texts that the step works on, without those that it only compares with."""
     unknown: list[str]
-    """Inputs of these that are no longer in the store."""
+    """Inputs to work on that are no longer in the store."""
     after: list[Texts]
     reasons: dict[str, int]
     examples: dict[str, list[dict[str, Any]]]
@@ -66,22 +66,22 @@ class Origin:
     source: str
     licence: str
     files: int
-    """0 where none was read: of texts that lmworks wrote, or that another build has read."""
+    """Number of files read. 0 for texts that lmworks wrote, or that another build has read."""
     bytes: int
     documents: int
     used: dict[str, int]
-    """Texts that a model, or its tokenizer, learned from → documents from here that they hold."""
+    """Texts that a model or its tokenizer learned from → number of documents of this origin in them."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How much of its rows, or of one part of a mixture of them, the training of a model read."""
+    """Amount of its rows, or of one part of a mixture of rows, that the training of a model read."""
 
     model: str
     part: str
     rows: int
     read: float
-    """Counted over all epochs; each is a permutation of the rows."""
+    """Number of rows read in all epochs. An epoch is a permutation of the rows."""
 
     def __str__(self) -> str:
         share = f"all {self.rows:,}" if self.read >= self.rows else f"{self.read:,.0f} of {self.rows:,}"
@@ -90,7 +90,7 @@ class Reading:
 
 
 def data_steps(built: Built) -> list[DataStep]:
-    """Steps of the recipe whose output is texts; a model's helpers are left out."""
+    """Return the steps of the recipe whose output is texts, without helper steps of models."""
     return [
         DataStep(
             name,
@@ -107,17 +107,17 @@ def data_steps(built: Built) -> list[DataStep]:
 
 
 def reasons_of(artifact: Artifact) -> dict[str, int]:
-    """Why the step dropped or changed texts, and how often."""
+    """Return the reasons why a step dropped or changed texts, and how often each occurred."""
     return {reason: count for reason, count in artifact.manifest.counts.items() if not _is_total(reason)}
 
 
 def holds_texts(path: str) -> bool:
-    """Whether a file of a step is of texts."""
+    """Return whether a file of a step holds texts."""
     return path.endswith((".parquet", *LINES))
 
 
 def texts_of(name: str, artifact: Artifact) -> list[Texts]:
-    """What a step's output holds, part by part; empty if it holds no texts."""
+    """Return the texts of a step's output, part by part. Empty if it holds no texts."""
     files = [path for path in artifact.manifest.files if holds_texts(path)]
     parts = sorted({path.rpartition("/")[0] for path in files}, key=lambda part: ("train" not in part, part))
     counts = artifact.manifest.counts
@@ -132,10 +132,10 @@ def texts_of(name: str, artifact: Artifact) -> list[Texts]:
 
 
 def origins(built: Built, models: Sequence[Artifact]) -> list[Origin]:
-    """Sources by licence: what was read, and how much of it stands in the texts that the models were trained on.
+    """Return sources by licence: how much was read, and how much of it is in the texts that models were trained on.
 
-    The texts that their tokenizers alone learned from follow those. Sources of which no step of the build has read a
-    file follow: texts that lmworks wrote, and what is not known.
+    In each origin, texts that only tokenizers learned from come last. At the end come origins of which no step has
+    read a file: texts that lmworks wrote, and unknown ones.
     """
     links = {link.reference: link for model in models for link in built.lineage.trained_on(model)}
     more = [link for model in models for link in tokenizer_texts(built, model)]
@@ -166,7 +166,7 @@ def origins(built: Built, models: Sequence[Artifact]) -> list[Origin]:
 
 
 def tokenizer_texts(built: Built, model: Artifact) -> list[Link]:
-    """What the tokenizers of a model, and of those that it began with, learned from."""
+    """Return what the tokenizers of a model, and of the models that it began with, learned from."""
     lineage = built.lineage
     items = [model, *(link.parent for link in lineage.begun_with(model) if link.parent)]
     for item in items:
@@ -178,13 +178,13 @@ def tokenizer_texts(built: Built, model: Artifact) -> list[Link]:
 
 
 def made_elsewhere(artifact: Artifact) -> set[str]:
-    """The sources of a step whose documents another build made, with sources of their own."""
+    """Return the sources of a step whose documents another build made. These documents state their own sources."""
     sources = artifact.manifest.config.get("sources", ()) if files_read(artifact) else ()
     return {ArtifactSource.model_validate(each).label for each in sources if each["kind"] == "artifact"}
 
 
 def readings(built: Built, model: Artifact) -> list[Reading]:
-    """What the trainings of a model, and of those that it began with, read of their rows, the first of all first."""
+    """Return how many rows the trainings of a model, and of those that it began with, read. The earliest is first."""
     begun_with = [link.parent for link in built.lineage.begun_with(model) if link.parent]
     return [reading for each in [*begun_with, model] for reading in _readings(built, each)]
 
@@ -203,7 +203,7 @@ def _readings(built: Built, model: Artifact) -> Iterator[Reading]:
 
 
 def trained_on(built: Built, model: Artifact) -> list[Texts]:
-    """The texts that a model, and the models it started from, were trained on."""
+    """Return the texts that a model, and the models it began with, were trained on."""
     return texts_at(built.lineage.trained_on(model))
 
 
@@ -213,11 +213,11 @@ class Quarantine:
 
     count: int
     shown: list[dict[str, Any]]
-    """Where the first of them stand and why, without personal data."""
+    """First of these records: their place and the reason, without personal data."""
 
 
 def quarantine(built: Built) -> Quarantine:
-    """What the build's sources hold that could not be read: of millions of records no more is looked at than shown."""
+    """Return the records of sources that could not be read. Only those shown are loaded, as there can be millions."""
     shown, steps = partial(hide, more=hiding(built)), [each for each in built.artifacts.values() if files_read(each)]
     records = islice(chain.from_iterable(map(_quarantined, steps)), QUARANTINE_SHOWN)
     return Quarantine(
@@ -234,7 +234,7 @@ def _quarantined(artifact: Artifact) -> Iterator[dict[str, Any]]:
 
 
 def held_out(built: Built) -> list[dict[str, Any]]:
-    """Groups of each split by the part that holds them out, or by their fold, without personal data in their names."""
+    """Return the groups of each split by held-out part or by fold, with personal data in their names hidden."""
     found = [(name, read_json(artifact.payload / "groups.json")) for name, artifact in built.artifacts.items()]
     told = [
         {"step": name, **{each: groups.pop(each) for each in ("by", "groups")}, "parts": groups}
@@ -249,7 +249,7 @@ def _is_total(count: str) -> bool:
 
 
 def texts_at(links: Iterable[Link]) -> list[Texts]:
-    """The texts of inputs, as far as these are known."""
+    """Return the texts of inputs, without those of unknown inputs."""
     return [
         texts
         for link in links

@@ -1,4 +1,4 @@
-"""Documents as they are shown: without personal data wherever no `anonymise` step has treated it."""
+"""Documents as pages show them: personal data that no `anonymise` step has treated is hidden."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Show = Callable[[Document], str]
 
 
 def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Show:
-    """How a document of an artifact is shown: as it is if it is anonymised or `personal`, else without what is found.
+    """Return a function that shows documents of an artifact: unchanged if `personal`, else with personal data hidden.
 
-    Of a row each field with a value stands in a line, under its name.
+    A row is shown with one line per field that has a value, after the field's name.
 
-    What is looked for is what the build's `anonymise` steps look for, with the recipe's own detectors, and every kind
-    with a pattern of its own, so that no more of an earlier step is shown than reaches the later ones. What went
-    through one such step is shown without what only another's own detectors find.
+    The function hides what the build's `anonymise` steps look for, with the recipe's own detectors, and every kind
+    that has a pattern. So an earlier step shows no more than reaches the later ones. In documents that are already
+    anonymised, it hides only what `own` detectors of other `anonymise` steps find.
     """
     configs, passed = anonymising(built), _passed(built, artifact)
     detectors: list[Detector] = [
@@ -58,16 +58,16 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
 
 
 def anonymising(built: Built) -> list[AnonymiseConfig]:
-    """The build's `anonymise` steps, as they were built and as the recipe has them now."""
+    """Return the build's `anonymise` steps, as they were built and as the recipe has them now."""
     steps = [found.manifest.config for found in built.artifacts.values() if found.stage == anonymise.name]
     return [*map(AnonymiseConfig.model_validate, steps), *anonymising_in(built.fields)]
 
 
 def hiding(built: Built, *artifacts: Artifact, ids: Collection[str] = ()) -> list[Detector]:
-    """What is hidden in what is kept of documents, beside the kinds with patterns: what `own` detectors find.
+    """Return detectors of what is hidden in stored samples, in addition to kinds with patterns: the `own` detectors.
 
-    Of records of these artifacts with these ids, the people, too, whom the `people` fields of the documents name that
-    they are or were made from, and whom they are about.
+    For records of these artifacts with these ids, also detect people: those named by `people` fields of the documents
+    behind the records, and the subjects of these documents.
     """
     configs = anonymising(built)
     fields = [name for config in configs for name in config.people]
@@ -84,7 +84,7 @@ def hiding(built: Built, *artifacts: Artifact, ids: Collection[str] = ()) -> lis
 
 
 def _named_in(document: Document, fields: Sequence[str]) -> list[str]:
-    """Whom fields of a document name, and whom it is stated to be about, where that is a name and no number."""
+    """Return the people whom fields of a document name, and its subject, if the subject is a name and no number."""
     about = document.subject
     is_name = about and not any(map(str.isdigit, about))
     return [*people_of(document, fields), *([about] if about and is_name else [])]
@@ -96,7 +96,7 @@ def _states_subjects(built: Built) -> bool:
 
 
 def _behind(built: Built, link: Link, ids: Collection[str]) -> Iterator[Document]:
-    """The documents of an input with these ids; of conversations and judgements, those that they were made from."""
+    """Yield the documents of an input with these ids; for conversations and judgements, those they were made from."""
     if not (link.parent and link.path):
         return
     yield from find(Documents(link.path, ""), ids)
@@ -108,14 +108,14 @@ def _behind(built: Built, link: Link, ids: Collection[str]) -> Iterator[Document
 
 
 def outputs(artifact: Artifact) -> list[Documents]:
-    """Each part of the output that has documents."""
+    """Return each part of the output that has documents."""
     files = artifact.manifest.files
     parts = sorted({path.rpartition("/")[0] for path in files if path.endswith(".parquet")})
     return [Documents(artifact.path(part), "") for part in parts]
 
 
 def find(documents: Documents, ids: Collection[str]) -> Iterator[Document]:
-    """The documents with these ids; one shard in memory at a time."""
+    """Yield the documents with these ids, with one shard in memory at a time."""
     for shard in documents.shards():
         if not set(read_columns(shard, ["id"]).column("id").to_pylist()).isdisjoint(ids):
             yield from (document for document in read_shard(shard) if document.id in ids)
@@ -128,7 +128,7 @@ def _shown(document: Document, hide: Callable[[str, str], str]) -> str:
 
 
 def _values(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    """Every value inside another that is no list or row, as text, under the way to it: `messages.0.content`."""
+    """Yield every value inside another that is no list or row, with its path, such as `messages.0.content`."""
     if isinstance(value, Mapping | list):
         for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _values(inner, f"{name}.{key}" if name else str(key))
@@ -137,7 +137,7 @@ def _values(value: Any, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _passed(built: Built, artifact: Artifact) -> list[OwnDetector] | None:
-    """The recipe's own detectors that all that is in it was searched with; None if some was not anonymised."""
+    """Return the `own` detectors that have searched all documents of an artifact. None if some are not anonymised."""
     config = AnonymiseConfig.model_validate(artifact.manifest.config) if artifact.stage == anonymise.name else None
     parents = [link.parent for link in built.lineage.links(artifact, Role.READS)]
     above = [_passed(built, parent) if parent is not None else None for parent in parents]

@@ -1,4 +1,4 @@
-"""What the `anonymise` steps of a build looked for, found and did, and how much of it they find."""
+"""Results of the `anonymise` steps of a build: what they looked for, found and did, and their recall."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lmworks.pipeline.figure import Figure
 from lmworks.release.built import Built
 
 RECALL = "recall of "
-"""How the figures of a kind begin."""
+"""First words of the names of figures about a kind."""
 
 
 @dataclass(frozen=True)
@@ -22,31 +22,31 @@ class KindFound:
     kind: str
     count: int
     recall: Figure | None
-    """On templates of another author; None where it was not measured."""
+    """Recall on templates of another author. None if it was not measured."""
 
 
 @dataclass(frozen=True)
 class Anonymised:
-    """What one step did."""
+    """Results of one `anonymise` step."""
 
     step: str
     kinds: list[KindFound]
     further: list[Figure]
     """Recall of all kinds together and of each country."""
     done: dict[str, int]
-    """What was done with what was found, and how often."""
+    """Action on personal data → how often it was done."""
     unsought: list[str]
-    """Kinds that the recipe does not ask for."""
+    """Kinds that the recipe does not look for."""
     elsewhere: list[str]
-    """Of kinds that it asks for, what no pattern finds: that of countries whose forms are not known."""
+    """Limits of the kinds that it looks for: no pattern finds the forms of some countries."""
     seeks_names: bool
     """Whether a model looks for names in prose."""
     fields: list[str]
-    """Those whose names are looked for in their own document."""
+    """Fields that name people. The step looks for these names in the document of the field."""
 
 
 def anonymised(built: Built) -> Iterator[Anonymised]:
-    """Each step that anonymises."""
+    """Yield the results of each step that anonymises."""
     for step, artifact in built.artifacts.items():
         if artifact.stage != anonymise.name:
             continue

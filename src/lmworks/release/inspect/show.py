@@ -1,4 +1,4 @@
-"""One step in plain text, for a terminal."""
+"""Description of one step in plain text, for a terminal."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from lmworks.release.render.outcome import as_text, outcome
 from lmworks.release.render.words import duration, number, sentence_of, shorten, size, visible
 
 WIDTH = 100
-"""Columns at the most."""
+"""Most columns of a line."""
 EXAMPLES = 3
-"""Of each reason."""
+"""Most examples of each reason."""
 
 
 def describe(artifact: Artifact, built: Built | None, width: int = WIDTH) -> str:
-    """What a step of a build is, what it was made from, its counts, figures and examples, and how long it took."""
+    """Return a step's inputs, counts, figures, examples and time, as a text."""
     manifest, run = artifact.manifest, artifact.manifest.run
     parts = [
         _table(
@@ -68,7 +68,7 @@ def describe(artifact: Artifact, built: Built | None, width: int = WIDTH) -> str
 
 
 def by_reason(artifact: Artifact, built: Built | None) -> dict[str, list[dict[str, Any]]]:
-    """Some examples of each reason, in the order that the step counted the reasons, without personal data."""
+    """Return some examples of each reason, without personal data. Reasons are in the order of the step's examples."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for record in read_lines(artifact.payload / "examples.jsonl"):
         group = groups.setdefault(str(record.pop("reason", "example")), [])
@@ -98,7 +98,7 @@ def _examples(groups: Mapping[str, list[dict[str, Any]]], width: int) -> Iterato
 
 
 def _fit(part: str, width: int) -> Iterator[str]:
-    """Lines without control characters, broken where they are too long for a terminal."""
+    """Yield lines without control characters. Long lines are broken to fit the terminal."""
     for line in part.split("\n"):
         indent = " " * min(len(line) - len(line.lstrip()) + 2, width // 2)
         yield from textwrap.wrap(visible(line), width, subsequent_indent=indent, break_on_hyphens=False) or [""]

@@ -1,4 +1,4 @@
-"""What the comparisons say, and which answers were good or bad."""
+"""Verdicts of comparisons, and examples of good and bad answers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from lmworks.release.gates import served
 from lmworks.release.inspect.hidden import hiding
 
 AGAINST = 3
-"""Of the verdicts against a model that are said of a task: the others stand with all comparisons."""
+"""Most verdicts against a model that are shown for a task. All verdicts are with the comparisons."""
 
 
 def verdicts(built: Built) -> dict[str, list[str]]:
-    """Task → what its paired tests say. First stand tasks where tuning cost too much, then where a baseline wins.
+    """Return task → verdicts of its paired tests. First come tasks where tuning cost too much, then baselines' wins.
 
-    A task on trained text says nothing: its figures are a diagnosis.
+    Tasks on trained text are left out, because their figures are only a diagnosis.
     """
     found: dict[str, list[str]] = {}
     lost: set[str] = set()
@@ -42,7 +42,7 @@ def verdicts(built: Built) -> dict[str, list[str]]:
 
 
 def primary_answer(built: Built) -> PrimaryAnswer | None:
-    """Return the answer to the primary question, where it is asked of what is served; None elsewhere."""
+    """Return the answer to the primary question, if the question is about a served model. Otherwise return None."""
     if NODE not in built.artifacts:
         return None
     answer = read_answer(built.artifacts[NODE].payload / FILE)
@@ -51,35 +51,35 @@ def primary_answer(built: Built) -> PrimaryAnswer | None:
 
 @dataclass(frozen=True)
 class Measured:
-    """A model on a task by its leading figure, beside the best simple baseline."""
+    """Leading figure of a model on a task, with that of the best baseline."""
 
     task: str
     model: str
     figure: Figure
     label: str
     baseline: str
-    """Empty where none was measured, or none could be compared."""
+    """Name of the best baseline. Empty if no baseline was measured or could be compared."""
     baseline_value: float | None
     is_better: bool
-    """Whether it is shown to be better than every baseline."""
+    """Whether the model is significantly better than every baseline."""
     baseline_wins: bool
-    """Whether one is shown to be better than it, or cannot be tested against it and is ahead."""
+    """Whether a baseline is significantly better than the model, or is ahead and cannot be tested."""
     items: Counter[Standing]
-    """How many of its items stand in what it learned from, are clean, or of neither it is known."""
+    """Number of items that are in the model's training text, that are clean, or of which this is not known."""
 
     @property
     def known_share(self) -> float:
-        """Of the items, those that stand in what it learned from."""
+        """Share of the items that are in the model's training text."""
         return self.items["known"] / max(1, self.items.total())
 
     @property
     def has_unknown(self) -> bool:
-        """Whether there are items of which nobody knows if they stand in what it learned from."""
+        """Whether it is not known of some items if they are in the model's training text."""
         return bool(self.items["unknown"]) or not self.items
 
 
 def measured(built: Built, models: Sequence[str] = ()) -> list[Measured]:
-    """Each task that judges a model, with the best one there, or with each of those named."""
+    """Return a result for each task that may judge models: that of its best model, or of each model in `models`."""
     found = []
     for task, systems in built.judging().items():
         figures = {name: each.manifest.figures for name, each in systems.items() if name and measures_model(each)}
@@ -111,7 +111,7 @@ def measured(built: Built, models: Sequence[str] = ()) -> list[Measured]:
 
 
 def _own_baseline(systems: Mapping[str, Artifact], name: str) -> str:
-    """The baseline that says the same as the model of every item, and so is the model itself; or empty."""
+    """Return the baseline that gives the model's answer to every item, and so is the model itself. Empty if none."""
     metric, ours = metric_named(systems[name].manifest.figures[0].name), _items(systems[name])
     for label, each in systems.items():
         if metric and label and not measures_model(each) and each.manifest.figures:
@@ -137,7 +137,7 @@ def _beside(systems: Mapping[str, Artifact], name: str, record: Mapping[str, Any
 
 
 def _leading(evaluation: Artifact, record: Mapping[str, Any]) -> Figure:
-    """The figure that a comparison is of."""
+    """Return the figure that a comparison compares."""
     figures = evaluation.manifest.figures
     return next((each for each in figures if each.name == record.get("metric")), figures[0])
 
@@ -147,7 +147,7 @@ def _items(evaluation: Artifact) -> list[Item]:
 
 
 def tasks_with_texts(built: Built) -> list[str]:
-    """Those whose items keep what was asked or answered."""
+    """Return the tasks whose stored items contain questions or answers."""
     found = {
         task: [item for each in systems.values() for item in _items(each)[:1]]
         for task, systems in built.evaluations().items()
@@ -156,7 +156,7 @@ def tasks_with_texts(built: Built) -> list[str]:
 
 
 def against(lines: Sequence[str], model: str) -> list[str]:
-    """Of the verdicts of a task those that speak against a model: chance, what it lost, and what is better."""
+    """Return the verdicts of a task against a model: no better than chance, knowledge lost, or another is better."""
     name = re.escape(model)
     bad = re.compile(
         rf"not shown to be better than chance: {name} has |[^:]+: {name} is worse than |{name} may have lost "
@@ -166,7 +166,7 @@ def against(lines: Sequence[str], model: str) -> list[str]:
 
 
 def against_first(lines: Sequence[str], model: str) -> list[str]:
-    """Of the verdicts against a model the first, and how many more there are."""
+    """Return the first verdicts against a model, and how many more there are."""
     found = against(lines, model)
     more = len(found) - AGAINST
     return [*found[:AGAINST], *([f"{more} more verdicts speak against {model}"] if more > 0 else [])]
@@ -174,7 +174,7 @@ def against_first(lines: Sequence[str], model: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Doubt:
-    """A training that came to something else than a fit."""
+    """A training whose verdict is not "fine"."""
 
     model: str
     verdict: str
@@ -182,9 +182,9 @@ class Doubt:
 
 
 def trainings_in_doubt(built: Built) -> list[Doubt]:
-    """Each model whose training came to something else than a fit, in the words that it was told.
+    """Return each model whose training has another verdict than "fine", with the text of the verdict.
 
-    And each base that is asked chats in a frame that it never saw.
+    Also return each base that is evaluated with a chat template that it was not trained on.
     """
     asked = {
         name
@@ -201,7 +201,7 @@ def trainings_in_doubt(built: Built) -> list[Doubt]:
 
 
 def _baseline_wins(built: Built, task: str, lines: Sequence[str], model: str = "") -> bool:
-    """Over the best model, or over the one named."""
+    """Return whether a baseline wins over the best model, or is ahead of `model`."""
     systems = built.evaluations()[task].items()
     names = [name for name, found in systems if name and not measures_model(found)]
     return any(line.startswith((f"{name} wins", f"{name} is ahead of {model}:")) for line in lines for name in names)
@@ -212,7 +212,7 @@ class Sample:
     """One answer and how good it was."""
 
     kind: str
-    """Best, median or worst; right or wrong."""
+    """Kind of the answer: best, median or worst, or else right or wrong."""
     score: float
     asked: str
     answered: str
@@ -230,7 +230,7 @@ class Samples:
 
 
 def samples_of(built: Built) -> list[Samples]:
-    """Good and bad answers to each task that keeps answers, of what is served, else of the best; no personal data."""
+    """Return good and bad answers to each task, of the served or else the best model, without personal data."""
     found = []
     mine = measured(built, served(built))
     others = measured(built) if served(built) else []
@@ -248,7 +248,7 @@ def samples_of(built: Built) -> list[Samples]:
 
 
 def _chosen(ranked: Sequence[Item], metric: Metric) -> list[tuple[str, Item]]:
-    """Two of each kind; each item once."""
+    """Return up to two items of each kind. No item occurs twice."""
     if metric.is_share:
         right = [("right", item) for item in ranked if item[metric.value]]
         return [*right[:2], *[("wrong", item) for item in ranked if not item[metric.value]][:2]]

@@ -210,7 +210,7 @@ function system(item, place, put, letter) {
   if (one?.cut) head.append(el("span", { className: "chip" }, "cut at the limit"));
   if (one?.failed) head.append(el("span", { className: "chip" }, "no result found"));
   const parts = [head];
-  if (!one) return el("section", {}, head, el("p", { className: "quiet" }, "This item was not asked: it is longer than the model reads, or of another sample."));
+  if (!one) return el("section", {}, head, el("p", { className: "quiet" }, "The model did not get this item: it is too long for the model, or is not in its sample."));
   if (one.raw !== undefined || one.answer !== undefined)
     parts.push(block(texts[one.raw ?? one.answer] || "(nothing)", `answer of ${name}`));
   if (one.extracted !== undefined) parts.push(el("p", {}, "Result found: ", el("strong", {}, texts[one.extracted])));
@@ -221,13 +221,13 @@ function system(item, place, put, letter) {
   const facts = Object.entries(one.more).map(([key, value]) => (value === true ? key : `${key} ${amount(value)}`).replaceAll("_", " "));
   if (one.tokens !== undefined) facts.unshift(`${one.tokens} tokens`);
   if (one.finish_reason) facts.unshift(one.finish_reason === "length" ? "ended at the limit" : `ended by ${one.finish_reason}`);
-  facts.push(`in what it learned from: ${one.contamination}${one.stands ? ` (${one.stands})` : ""}`);
+  facts.push(`in its training text: ${one.contamination}${one.stands ? ` (${one.stands})` : ""}`);
   parts.push(el("p", { className: "quiet" }, facts.join(" · ")));
   if (one.put !== undefined)
     parts.push(
       letter !== "A" && one.put === put
-        ? el("p", { className: "quiet" }, "Put before it: the same prompt as before A.")
-        : folded("Prompt as it was put before it", block(texts[one.put], `prompt put before ${name}`)),
+        ? el("p", { className: "quiet" }, "Prompt: the same as for A.")
+        : folded("Whole prompt that it got", block(texts[one.put], `prompt put before ${name}`)),
     );
   return el("section", {}, ...parts);
 }
@@ -267,7 +267,7 @@ function spans(given, wanted) {
   const every = [...new Map([...wanted, ...given].map((span) => [key(span), span])).values()].sort((x, y) => x[1] - y[1]);
   const verdict = (span) => (!there.has(key(span)) ? "missed" : right.has(key(span)) ? "right" : "not wanted");
   const rows = every.map((span) => [[span[0], span[3], `${span[1]}–${span[2]}`, verdict(span)], false]);
-  return rows.length ? table(["label", "text", "place", "verdict"], rows) : el("p", { className: "quiet" }, "No span is there, and none was found.");
+  return rows.length ? table(["label", "text", "place", "verdict"], rows) : el("p", { className: "quiet" }, "The item has no span, and none was found.");
 }
 
 function turn(step) {

@@ -1,4 +1,4 @@
-"""A page a task: every item with what each model and baseline said of it, to filter, to sort, and to compare two."""
+"""One page per task: every item with the answers of models and baselines, to filter, sort and compare."""
 
 from __future__ import annotations
 
@@ -22,47 +22,47 @@ from lmworks.release.render.words import sentence_of
 from lmworks.release.written import Written
 
 BESIDE_REPORT = 1_000
-"""Items on the pages that every report writes anew: to look for personal data in more takes longer than a minute."""
+"""Most items on a page written with a report: to look for personal data in more items takes over a minute."""
 ITEMS = 5_000
-"""On a page, drawn by a hash of their ids where a task has more: a browser searches so many in an instant."""
+"""Most items on a page, drawn by a hash of their ids. A browser searches this number without delay."""
 SAID = ("answer", "raw", "put", "extracted", "thoughts")
-"""Texts of what a system said of an item."""
+"""Fields of an item whose values are texts of one system."""
 TOLD = {
     *("id", "digest", "cluster", "prompt", "reference", "score", "contamination", "question_found", "answer_found"),
     *("suspected_in", "truncated", "unextracted", "finish_reason", "tokens", "choices", "probabilities", "found"),
     *("wanted", "spans", "labels", *SAID),
 }
-"""Fields of an item that have a place of their own on the page, or are counts of what has."""
+"""Fields of an item with a place of their own on the page, and counts of such fields."""
 
 Intern = Callable[[str], int]
 
 
 def page_of(built: Built, task: str) -> Path:
-    """Where the page of a task lies."""
+    """Return the path of a task's page."""
     return built.store.root / "reports" / f"{built.name}-items-{task}.html"
 
 
 def write_items(built: Built, task: str, count: int = ITEMS, *, personal: bool = False) -> Path:
-    """Write the page of a task. Raises UsageError for one that the build has not, or that keeps no items.
+    """Write the page of a task. Raises UsageError for a task that the build does not have, or that keeps no items.
 
     Personal data is hidden, see `hidden`, unless `personal`.
     """
     systems = _systems(built, task)
     if not systems:
         known = ", ".join(tasks_with_items(built)) or "none"
-        raise UsageError(f"{task!r} is no task of {built.name} whose items are kept; those are: {known}")
+        raise UsageError(f"{task!r} is no task of {built.name} whose items are kept; tasks with items: {known}")
     write_atomically(page_of(built, task), render(built, task, systems, count, personal=personal))
     return page_of(built, task)
 
 
 def write_pages(built: Built, written: Written) -> None:
-    """Write the page of every task that keeps items, for a report to link to, where its items have changed."""
+    """Write the page of every task that keeps items, if its items have changed. The report links to these pages."""
     for task in tasks_with_items(built):
         written.write([page_of(built, task)], partial(write_items, built, task, BESIDE_REPORT), {task})
 
 
 def tasks_with_items(built: Built) -> list[str]:
-    """Tasks of which something that was scored keeps items."""
+    """Return the tasks for which the items of some system are kept."""
     return [task for task in built.evaluations() if _systems(built, task)]
 
 
@@ -73,7 +73,7 @@ def _systems(built: Built, task: str) -> dict[str, Artifact]:
 
 
 def render(built: Built, task: str, systems: Mapping[str, Artifact], count: int, *, personal: bool = False) -> str:
-    """The page of what systems were scored on."""
+    """Return the page with the items of a task and what each system answered."""
     for each in systems.values():
         each.require_sound_file("items.jsonl")
     read = {name: read_lines(each.payload / "items.jsonl") for name, each in systems.items()}
@@ -104,7 +104,7 @@ def render(built: Built, task: str, systems: Mapping[str, Artifact], count: int,
 
 
 def collect(read: Mapping[str, Sequence[Item]], metric: Metric | None, count: int = ITEMS) -> dict[str, Any]:
-    """What the page shows of the items of each system, by name; each text once, and in its places its number."""
+    """Return what the page shows of the items of each system. Each text is stored once, and items hold its number."""
     ids = list(dict.fromkeys(item["id"] for items in read.values() for item in items))
     drawn = {*sorted(ids, key=digest_text)[:count]}
     texts: dict[str, int] = {}
@@ -136,7 +136,7 @@ def collect(read: Mapping[str, Sequence[Item]], metric: Metric | None, count: in
 
 
 def page(recipe: str, task: str, data: Mapping[str, Any]) -> str:
-    """The page of what was collected. Its policy lets its own script run and nothing else: texts are never markup."""
+    """Return the page of what was collected. Its policy lets only its own script run: texts are never markup."""
     made = environment(__package__)
     script = made.get_template("items.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -146,7 +146,7 @@ def page(recipe: str, task: str, data: Mapping[str, Any]) -> str:
 
 
 def _scores(items: Sequence[Item], metric: Metric | None) -> list[float | None]:
-    """What each item scores alone; None for one without the fields that the metric reads."""
+    """Return the metric's value of each item alone. If an item lacks the metric's fields, return `score` of each."""
     if not metric or any(metric.value not in item for item in items):
         return [item.get("score") for item in items]
     return [
@@ -156,12 +156,12 @@ def _scores(items: Sequence[Item], metric: Metric | None) -> list[float | None]:
 
 
 def _spans(item: Item, name: str) -> list[list[Any]]:
-    """Spans with their texts: where something is hidden in the whole, places in it are others."""
+    """Return spans with their texts, because positions shift when personal data in the prompt is hidden."""
     return [[label, start, end, item["prompt"][start:end]] for label, start, end in item.get(name) or ()]
 
 
 def _said(item: Item, score: float | None, intern: Intern) -> dict[str, Any]:
-    """What one system said of an item; of texts, their places among all."""
+    """Return what one system said of an item, with the numbers of texts instead of texts."""
     said: dict[str, Any] = {"score": score}
     for name in SAID:
         if isinstance(item.get(name), str) and (name != "raw" or item[name] != item.get("answer")):

@@ -1,1 +1,1 @@
-"""What pages are made of: templates, tables, charts and words."""
+"""Parts of pages: templates, tables, charts and words."""

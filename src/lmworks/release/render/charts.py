@@ -40,7 +40,7 @@ class Bar:
 
 
 def _short(value: float) -> str:
-    """A tick's number: 1.5M, 0.05."""
+    """Return the label of a tick, such as 1.5M or 0.05."""
     for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:g}{sign}"
@@ -48,7 +48,7 @@ def _short(value: float) -> str:
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """About `count` round numbers from at or below `low` to at or above `high`."""
+    """Return about `count` round numbers, from `low` or below it to `high` or above it."""
     raw = (high - low or 1) / count
     unit = 10 ** floor(log10(raw))
     step = next(factor * unit for factor in (1, 2, 2.5, 5, 10) if factor * unit >= raw * 0.999)
@@ -58,7 +58,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 def line_chart(
     title: str, across: str, up: str, series: Sequence[Series], right: tuple[str, float] | None = None
 ) -> Markup:
-    """Lines over a common axis. `right` labels the heights in another unit too: (its name, its size in `up`)."""
+    """Draw lines over a common axis. `right` adds a second unit for the heights: (its name, its size in `up`)."""
     drawn = [line for line in series if line.points]
     if not drawn:
         return Markup("")
@@ -82,12 +82,12 @@ def line_chart(
 
 
 def standalone(chart: Markup) -> str:
-    """A chart as a file of its own, with colours."""
+    """Return a chart as a file of its own, with colours."""
     return str(chart).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace("><", f">{STYLE}<", 1)
 
 
 def owning_lines(months: Sequence[Month], ends: Sequence[str] = ("low", "high")) -> Markup:
-    """What owning and renting machines have cost by the end of each month, at low, high, or both prices."""
+    """Draw the cost of owning and of renting machines up to the end of each month, at low, high, or both prices."""
     series = [
         Series(f"{name}, {end}", [(m.month, getattr(getattr(m, field), end)) for m in months])
         for name, field in (("cloud", "cloud_usd"), ("own", "own_usd"))
@@ -98,7 +98,7 @@ def owning_lines(months: Sequence[Month], ends: Sequence[str] = ("low", "high"))
 
 
 def interval_chart(title: str, unit: str, bars: Sequence[Bar], chance: float | None = None) -> Markup:
-    """One row a value: a dot, its 95 % interval, and a dashed line where chance lies."""
+    """Draw one row per value: a dot and its 95 % interval. A dashed line marks chance."""
     ends = [end for bar in bars for end in (bar.value, *(bar.interval or ()))] + ([] if chance is None else [chance])
     if not bars:
         return Markup("")

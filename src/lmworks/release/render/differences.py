@@ -8,22 +8,22 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 Piece = tuple[Literal["same", "out", "in"], str]
-"""What both texts hold, what only the first, what only the second."""
+"""Words of both texts ("same"), of only the first ("out"), or of only the second ("in")."""
 
 WORDS_COMPARED = 2_000
-"""Of each text, from the first difference on: the time to compare grows with the square."""
+"""Most words compared of each text, from the first difference on: time grows with the square of their number."""
 CHARACTERS_COMPARED = 1_000_000
-"""Of each text: the words of a text of 100 MB would not fit in memory."""
+"""Most characters compared of each text: the words of a text of 100 MB would not fit in memory."""
 AROUND = 60
-"""Characters shown beside a difference."""
+"""Characters shown on each side of a difference."""
 SHOWN = 1_200
-"""Characters shown in all."""
+"""Most characters shown in all."""
 
 _WORD = re.compile(r"\S+|\s+")
 
 
 def differences(before: str, after: str) -> list[Piece]:
-    """The pieces of both texts in order, equal ones whole; of long texts their beginning."""
+    """Return the pieces of both texts in order, equal pieces whole. Long texts are cut."""
     old, new = (_WORD.findall(text[:CHARACTERS_COMPARED]) for text in (before, after))
     start = _common(old, new)
     end = min(_common(old[::-1], new[::-1]), len(old) - start, len(new) - start)
@@ -41,7 +41,7 @@ def differences(before: str, after: str) -> list[Piece]:
 
 
 def excerpt(pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """The differences with a little of what stands around them."""
+    """Yield the differences with some characters around them."""
     if len(pieces) == 1:
         (kind, text), *_ = pieces
         yield kind, text if len(text) <= SHOWN else text[:SHOWN] + "…"
@@ -62,11 +62,11 @@ def excerpt(pieces: Sequence[Piece]) -> Iterator[Piece]:
 
 
 def show_spaces(text: str) -> str:
-    """White space as visible signs, where a difference is nothing else."""
+    """Return a text that is only white space as visible signs, and any other text unchanged."""
     return text if text.strip() else text.replace("\n", "↵").replace("\t", "→").replace(" ", "·")
 
 
 def _common(old: Sequence[str], new: Sequence[str]) -> int:
-    """How many words both begin with."""
+    """Return how many words are equal at the beginning of both."""
     pairs = enumerate(zip(old, new, strict=False))
     return next((place for place, (a, b) in pairs if a != b), min(len(old), len(new)))

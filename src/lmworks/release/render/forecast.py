@@ -1,4 +1,4 @@
-"""A forecast as a page: the verdict, what it costs where, owning beside renting, and where prices were read."""
+"""A forecast as a page: the verdict, the cost at each place, owning compared with renting, and sources of prices."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from lmworks.release.render.charts import Bar, Series, interval_chart, line_char
 from lmworks.release.render.templates import environment
 
 WIDE = 400
-"""Columns in which no line of the ten is cut."""
+"""Columns wide enough for each of the ten lines."""
 
 
 def forecast_page(
     told: Forecast, name: str, recipe: str, today: datetime.date, disk: Disk | None, free_bytes: int
 ) -> str:
-    """The whole forecast of a recipe, as one HTML file that loads nothing."""
+    """Return the whole forecast of a recipe as one HTML file that loads no other files."""
     lines = [(line[:9].strip().lower(), line[9:]) for line in in_short(told, WIDE, recipe, today).splitlines()]
     return (
         environment()
@@ -59,19 +59,19 @@ def _costs(told: Forecast) -> Markup:
 
 
 def _load(told: Forecast) -> Markup:
-    """Requests a second at the busiest hour, and what the machines of the first month answer."""
+    """Draw requests per second in the busiest hour, and how many the machines of the first month answer."""
     if not told.service:
         return Markup("")
     asked = [(float(m), told.needs.requests * costs.grown(told.needs, m)) for m in range(1, 25)]
     most = told.requests_answered
-    answered = f"answered by the machines of month 1: {most:.3g}"
-    series = [Series("asked", asked), Series(answered, [(1.0, most), (24.0, most)])]
-    return line_chart("Use", "month", "requests a second", series)
+    answered = f"capacity of the machines of month 1: {most:.3g}"
+    series = [Series("needed", asked), Series(answered, [(1.0, most), (24.0, most)])]
+    return line_chart("Use", "month", "requests per second", series)
 
 
 def _prices(told: Forecast, today: datetime.date) -> Iterator[dict[str, Any]]:
     for price in told.facts.prices:
-        usd = f"{price.usd_per_hour.low:g} to {price.usd_per_hour.high:g} an hour"
+        usd = f"{price.usd_per_hour.low:g} to {price.usd_per_hour.high:g} per hour"
         yield {**price.model_dump(), "usd": usd, "old": price.is_old(today)}
     for each in told.facts.purchases:
         usd = f"{each.usd.low:,.0f} to {each.usd.high:,.0f}"

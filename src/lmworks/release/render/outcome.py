@@ -1,4 +1,4 @@
-"""What a training was expected to take beside what it took."""
+"""Time, memory and speed of a training, compared with their prediction."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from lmworks.plan.probe import peak_of
 from lmworks.release.render.words import duration, number, size
 
 Row = tuple[str, str, str, str]
-"""What, predicted, actual, and a verdict."""
+"""Name of a quantity, its predicted and actual values, and a verdict."""
 
 LEAST_MEMORY = 0.85
-"""Of the predicted peak: it is to be enough, and not much more."""
+"""Least share of the predicted peak that a training should use: the prediction should not be much too high."""
 
 BARE_BYTES = 50 * 2**20
-"""What a process that begins with a training holds before. What is more is what earlier steps of a build left, and
-libraries, which the prediction holds, too."""
+"""Memory of a process before its first training. Memory above this comes from earlier steps of a build, and from
+libraries, which the prediction includes."""
 
 FAR_OFF = 50
-"""Per cent, by which a speed that differs is no accident of the machine's other work."""
+"""Difference of speed, in per cent, above which other work of the machine cannot be its only reason."""
 
 SOURCES = {"counted": "counting", "rehearsed": "a rehearsal", "own runs": "earlier trainings in this store"}
 
@@ -35,7 +35,7 @@ def compare(
     *,
     least: float | None = None,
 ) -> Row:
-    """Whether something turned out as predicted: `actual`, or, where that is not known better, `least` to `actual`."""
+    """Return a row that compares a prediction with `actual`, or with `least` to `actual` if only a range is known."""
     low, high = range_
     predicted = f"{write(low)} to {write(high)}" if low else f"up to {write(high)}"
     if actual is None:
@@ -43,17 +43,17 @@ def compare(
     least = actual if least is None else least
     told = write(actual) if least == actual else f"{write(least)} to {write(actual)}"
     if least <= high < actual:
-        return name, predicted, told, f"not known: {write(actual - least)} was held before it began"
+        return name, predicted, told, f"not known: {write(actual - least)} was in use before it began"
     return name, predicted, told, "less" if actual < low else "MORE" if least > high else "as predicted"
 
 
 def missed(verdict: str) -> bool:
-    """Whether a prediction did not come true: it went beyond its range, or is of a speed that is off by half."""
+    """Return whether a prediction failed: the value is outside its range, or a speed differs by over half."""
     return verdict in ("MORE", "less") or (verdict[:1] in "+-" and abs(float(verdict.partition("%")[0])) > FAR_OFF)
 
 
 def wrong(rows: Iterable[Row]) -> list[str]:
-    """The predictions that did not come true, in words."""
+    """Return the predictions that failed, in words."""
     return [
         f"{name} is {actual}, and {predicted} was predicted ({verdict})"
         for name, predicted, actual, verdict in rows
@@ -62,7 +62,7 @@ def wrong(rows: Iterable[Row]) -> list[str]:
 
 
 def outcome(manifest: Manifest) -> Iterator[Row]:
-    """Time, memory and speed of one training; nothing for a step of which nothing was predicted."""
+    """Yield time, memory and speed of one training. Yield nothing for a step without predictions."""
     run, step, predicted = manifest.run, manifest.step, manifest.run.predicted
     if not predicted:
         return
@@ -79,6 +79,6 @@ def outcome(manifest: Manifest) -> Iterator[Row]:
 
 
 def as_text(rows: Iterable[Row]) -> str:
-    """Rows for a terminal; empty if there are none."""
+    """Return rows for a terminal. Empty if there are none."""
     lines = [f"  {name:30} {predicted:22} {actual:10} {verdict}".rstrip() for name, predicted, actual, verdict in rows]
     return "\n".join(["predicted before, and actual", *lines] if lines else [])

@@ -12,7 +12,7 @@ from lmworks.release.render.templates import drawing
 
 WIDTH, HEIGHT, GAP, LAYER = 164, 44, 22, 84
 PASSING = 14
-"""Room for an arrow that passes a layer on its way down."""
+"""Width reserved for an arrow that passes through a layer."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Box:
 
 
 Key = tuple[int, str, str]
-"""A place in a layer: (layer, name, name of the target); the target is empty for a box."""
+"""A place in a layer: (layer, name, name of the arrow's target). The target is empty for a box."""
 
 
 def picture(boxes: Sequence[Box], arrows: Sequence[tuple[str, str]]) -> Markup:
-    """Draw boxes and arrows between their names. Inputs stand before what is made from them in `boxes`."""
+    """Draw boxes, and arrows between named boxes. In `boxes`, inputs come before what is made from them."""
     known = {box.name: box for box in boxes}
     arrows = [(a, b) for a, b in dict.fromkeys(arrows) if a in known and b in known and a != b]
     layers, routes = _layers([box.name for box in boxes], arrows)
@@ -43,7 +43,7 @@ def picture(boxes: Sequence[Box], arrows: Sequence[tuple[str, str]]) -> Markup:
 
 
 def _layers(names: Sequence[str], arrows: Sequence[tuple[str, str]]) -> tuple[list[list[Key]], list[list[Key]]]:
-    """Each step one layer below its lowest input; each arrow as the places that it passes."""
+    """Put each step one layer below its lowest input. Return the layers, and the places that each arrow passes."""
     layer: dict[str, int] = {}
     for name in names:
         layer[name] = 1 + max((layer.get(a, 0) for a, b in arrows if b == name), default=-1)
@@ -83,7 +83,7 @@ def _room(key: Key) -> int:
 
 
 def _centres(rows: Sequence[Sequence[Key]]) -> dict[Key, float]:
-    """Horizontal middle of each place; layers are centred on 0."""
+    """Return the horizontal middle of each place. Layers are centred on 0."""
     centres = {}
     for row in rows:
         x = -(sum(_room(key) + GAP for key in row) - GAP) / 2
@@ -101,7 +101,7 @@ def _places(rows: Sequence[Sequence[Key]]) -> tuple[Mapping[Key, tuple[float, fl
 
 
 def _path(route: Sequence[Key], places: Mapping[Key, tuple[float, float]]) -> str:
-    """Of an arrow."""
+    """Return the SVG path of an arrow."""
     x, y = places[route[0]]
     y += HEIGHT
     path = f"M{x:.0f},{y:.0f}"

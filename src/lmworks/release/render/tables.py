@@ -1,4 +1,4 @@
-"""Tables of figures: what was measured under equal conditions stands together, and nothing else."""
+"""Tables of figures. One table holds only figures that were measured under equal conditions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lmworks.release.render.words import conditions_of, number, value_of
 
 @dataclass(frozen=True, kw_only=True)
 class Comparable:
-    """Figures of one name that were measured under equal conditions, on as many items."""
+    """Figures of one name that were measured under equal conditions, on the same number of items."""
 
     name: str
     leads: bool
@@ -26,23 +26,23 @@ class Comparable:
     """(model or baseline, figure, whether it is a model)."""
     chart: Markup
     better: str
-    """"higher" or "lower"; empty where nobody knows."""
+    """"higher" or "lower": which values are better. Empty if not known."""
     conditions: dict[str, str]
-    """Those that all have, and alike."""
+    """Conditions that are equal in all rows."""
     differing: dict[str, dict[str, list[str]]]
-    """Others → what they are → for whom."""
+    """Other condition → its value → systems with this value."""
     methods: dict[str, list[str]]
-    """How it was measured → for whom."""
+    """Method of measurement → systems measured so."""
     has_chance: bool
-    """Whether guessing is known to score something."""
+    """Whether the score of guessing is known for some row."""
     contamination: dict[str, list[str]]
-    """What is known of it → for whom."""
+    """Verdict on contamination → systems with this verdict."""
     has_clean: bool
-    """Whether some figures have a value over clean items beside that over all."""
+    """Whether some figures also have a value over only the clean items."""
 
 
 def tasks(built: Built) -> dict[str, list[Comparable]]:
-    """Task → its tables. Figures whose conditions differ never share one."""
+    """Return task → its tables. Figures whose conditions differ never share a table."""
     return {task: list(_comparable(systems)) for task, systems in built.evaluations().items()}
 
 
@@ -83,7 +83,7 @@ def _comparable(systems: Mapping[str, Artifact]) -> Iterator[Comparable]:
 
 
 def latencies(built: Built) -> dict[str, list[list[str]]]:
-    """Task → how long a text takes alone, a row a system, where that was timed."""
+    """Return task → rows with the time for a single text, one per system, if it was measured."""
     found: dict[str, list[list[str]]] = {}
     for task, systems in built.evaluations().items():
         for system, artifact in systems.items():
@@ -96,15 +96,15 @@ def latencies(built: Built) -> dict[str, list[list[str]]]:
 
 
 def label_of(figure: Figure) -> str:
-    """A figure's name for people."""
+    """Return a figure's name for people."""
     metric = metric_named(figure.name)
     return metric.label if metric else figure.name.replace("_", " ")
 
 
 def may_compare(a: Figure, b: Figure) -> bool:
-    """Whether two figures may stand in one table: the same quantity of as many items, under no different condition.
+    """Return whether two figures may share a table: the same quantity, on as many items, under equal conditions.
 
-    The method is printed beside a table instead: how a baseline and a model come to the same quantity always differs.
+    Methods may differ, because a baseline and a model always get a quantity in different ways. The page prints them.
     """
     if (a.name, a.unit, a.n) != (b.name, b.unit, b.n):
         return False
@@ -114,7 +114,7 @@ def may_compare(a: Figure, b: Figure) -> bool:
 
 
 def _conditions(rows: Sequence[tuple[str, Figure, bool]]) -> tuple[dict[str, str], dict[str, dict[str, list[str]]]]:
-    """What all rows have alike, and what not, for whom: a bag of words has no context, whatever stands beside it."""
+    """Return the conditions equal in all rows, and the others with their systems: a bag of words has no context."""
     found: dict[str, dict[str, list[str]]] = {}
     for system, figure, _ in rows:
         for name, value in conditions_of(figure).items():

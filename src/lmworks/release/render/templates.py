@@ -28,9 +28,9 @@ SHARED = "lmworks.release.render"
 
 @cache
 def environment(package: str = SHARED) -> Environment:
-    """Templates beside the modules of a package, and the shared ones.
+    """Return the templates beside the modules of a package, and the shared ones.
 
-    Everything is escaped for HTML; in Markdown the filter `markdown` does it, for both at once.
+    All values are escaped for HTML. In Markdown, the filter `markdown` escapes them for Markdown and HTML.
     """
     made = Environment(
         loader=ChoiceLoader([PackageLoader(name, ".") for name in dict.fromkeys((SHARED, package))]),
@@ -56,11 +56,11 @@ def environment(package: str = SHARED) -> Environment:
 
 
 def drawing(macro: str, *values: Any) -> Markup:
-    """An inline SVG, by a macro of `drawings.svg.jinja`."""
+    """Return an inline SVG, drawn by a macro of `drawings.svg.jinja`."""
     found: Markup = getattr(environment().get_template("drawings.svg.jinja").module, macro)(*values)
     return found
 
 
 def markdown(text: object) -> Markup:
-    """One line whose signs mean themselves, in Markdown and in the HTML made from it."""
+    """Return a text as one line, with its signs escaped for Markdown and for the HTML made from it."""
     return Markup(re.sub(r"([\\`*_{}\[\]<>#|!&])", r"\\\1", printable(str(text))))  # noqa: S704 - escaped right here

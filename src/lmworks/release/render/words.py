@@ -11,9 +11,9 @@ from lmworks.pipeline.figure import Figure
 
 
 def number(value: float, spread: float | None = None) -> str:
-    """A number to the first digit of its spread, or the second where that is 1; else its first four digits.
+    """Return a number rounded to the first digit of its spread, or to the second if the first is 1.
 
-    Below 10 it has three decimals or more.
+    A number with a spread has at least three decimals if it is below 10. Without a spread, it has four digits.
     """
     if not spread:
         return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.4g}"
@@ -22,7 +22,7 @@ def number(value: float, spread: float | None = None) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes in decimal units."""
+    """Return a number of bytes in decimal units."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"
@@ -31,7 +31,7 @@ def size(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, to about two digits."""
+    """Return a duration in seconds, minutes or hours, to about two digits."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 120:
@@ -43,19 +43,19 @@ def duration(seconds: float) -> str:
 
 
 def value_of(figure: Figure) -> str:
-    """The value, without its unit."""
+    """Return the value without its unit."""
     return number(figure.value, _spread(figure))
 
 
 def interval_of(figure: Figure) -> str:
-    """The 95 % interval, or an empty text."""
+    """Return the 95 % interval, or an empty text."""
     if figure.interval is None:
         return ""
     return " to ".join(number(end, _spread(figure)) for end in figure.interval)
 
 
 def clean_of(figure: Figure) -> str:
-    """The value over the items that are not in the training text, with interval and number; or an empty text."""
+    """Return the value over items that are not in the training text, with interval and number, or an empty text."""
     if figure.clean_value is None or figure.clean_n is None:
         return ""
     spread = figure.clean_interval and (figure.clean_interval[1] - figure.clean_interval[0]) / 2
@@ -64,7 +64,7 @@ def clean_of(figure: Figure) -> str:
 
 
 def sentence_of(figure: Figure) -> str:
-    """The figure in one line, with its evidence but for the method."""
+    """Return the figure in one line, with its evidence except the method."""
     about = [f"n {figure.n:,}"]
     if figure.interval:
         about.append(f"95 % interval {interval_of(figure)}")
@@ -81,7 +81,7 @@ def sentence_of(figure: Figure) -> str:
 
 
 def conditions_of(figure: Figure) -> dict[str, str]:
-    """Conditions of the measurement that are set, in words; the digests of files are left out."""
+    """Return the conditions of the measurement that are set, in words. Digests of files are left out."""
     if not (known := figure.conditions):
         return {}
     cut = f", {known.truncated:,} items were longer" if known.truncated else ""
@@ -101,22 +101,22 @@ def conditions_of(figure: Figure) -> dict[str, str]:
 
 
 def visible(text: str) -> str:
-    """The text with a space for each control or direction-changing character, which could rewrite a terminal."""
+    """Return the text with a space for each control or direction-changing character, which could alter a terminal."""
     return "".join(mark if mark.isprintable() else " " for mark in text)
 
 
 def visible_lines(text: str) -> str:
-    """The text, its lines kept, with only visible characters in them."""
+    """Return the text with only visible characters in its lines."""
     return "\n".join(map(visible, text.split("\n")))
 
 
 def printable(text: str) -> str:
-    """The text as one line of visible characters."""
+    """Return the text as one line of visible characters."""
     return " ".join(visible(text).split())
 
 
 def shorten(text: str, width: int) -> str:
-    """At most `width` characters of one printable line."""
+    """Return at most `width` characters of a text, as one printable line."""
     text = printable(text)
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
 

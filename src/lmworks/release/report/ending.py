@@ -15,7 +15,7 @@ from lmworks.release.inspect.verdicts import Measured, measured, trainings_in_do
 from lmworks.release.report.manager import UNPROVED, allowed, not_found
 
 NUMBERS = 3
-"""Figures shown: more are not read."""
+"""Most figures shown, because nobody reads more."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Ending:
     next: str
 
     def lines(self, columns: int, most: int) -> list[str]:
-        """Return the lines of the box, those with numbers as far as there is room."""
+        """Return the lines of the box, with as many numbers as fit into `most` lines."""
         ends = [f"report: {self.report}", f"next: {self.next}"]
         verdict, caveat = (textwrap.wrap(text, columns) for text in (self.verdict, self.caveat))
         told: list[str] = []
@@ -41,7 +41,7 @@ class Ending:
 
 
 def ending(built: Built, report: Path, failed: Sequence[str], until: str | None = None) -> Ending:
-    """Return what is shown at a build's end. `failed` are the gates that what is served did not pass."""
+    """Return what is shown at a build's end. `failed` are the gates that the served model failed."""
     if until or not (built.models or built.missing or served(built)):
         verdict = f"Built up to {until}." if until else "Built: the recipe has no model."
         return Ending(verdict, [], "", report, built.command if until else "lmworks open")
@@ -71,7 +71,7 @@ def _next(built: Built, serves: Sequence[str], verdict: str, failed: bool) -> st
 
 
 def _number(each: Measured) -> str:
-    """One figure beside the best baseline, in two digits."""
+    """Return one figure and that of the best baseline, with two decimals."""
     said = f"{_title(each.task)}: {each.model} {each.figure.value:.2f} {each.label}"
     if each.baseline_value is None:
         return f"{said}, without a baseline"

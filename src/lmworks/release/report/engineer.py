@@ -1,4 +1,4 @@
-"""The first page for who makes the next build: doubts first, figures with their conditions, and how to build again."""
+"""The first page for the engineer of the next build: doubts, figures with conditions, and how to build again."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from lmworks.release.report.manager import quoting
 from lmworks.release.report.pages import Answer, FirstPage, code, count, link, listed
 
 ROWS = 7
-"""Of the table; all figures stand below."""
+"""Most rows of the table. All figures are further down in the report."""
 LIBRARIES = ("lmworks", "torch", "transformers", "tokenizers")
-"""Whose versions are named first."""
+"""Libraries whose versions are named."""
 
 
 def engineer(built: Built, plan: Sequence[Row]) -> FirstPage:
-    """What is in doubt, the leading figures, what to try next, and how to build it again."""
+    """Return the page: what is in doubt, the leading figures, what to try next, and how to build again."""
     results, doubts = measured(built), trainings_in_doubt(built)
     verdict = _verdict(built, doubts, results)
     answers = [_wrong(built, doubts, plan), *_figures(built, results), _next(built, doubts, results), _again(built)]
@@ -40,17 +40,17 @@ def _wrong(built: Built, doubts: Sequence[Doubt], plan: Sequence[Row]) -> Answer
     lines: list[str] = []
     if erased := built.erased:
         lines.append(
-            Markup("Erased, since they held what was erased, and to be built again: {}.").format(listed(erased))
+            Markup("Deleted because they contained erased text, and to be built again: {}.").format(listed(erased))
         )
     if missing := [name for name in built.missing if name not in erased]:
         lines.append(Markup("Not built yet: {}.").format(listed(missing)))
     if built.outdated:
-        lines.append(Markup("Stale, since inputs changed: {}.").format(listed(built.outdated)))
+        lines.append(Markup("Stale, because inputs changed: {}.").format(listed(built.outdated)))
     if not lines:
         lines.append("No step is missing or stale.")
     if unsealed := [name for name, artifact in built.artifacts.items() if not artifact.manifest.is_sealed]:
         lines.append(
-            Markup("Manifests without a seal, which may have been changed: {}; {} makes a step again.").format(
+            Markup("Manifests without a seal, which somebody could have changed: {}. {} makes a step again.").format(
                 listed(unsealed), code("lmworks build --rebuild")
             )
         )
@@ -62,7 +62,7 @@ def _wrong(built: Built, doubts: Sequence[Doubt], plan: Sequence[Row]) -> Answer
     if missed := wrong(plan):
         lines.append(Markup("Unlike the {}: {}.").format(link("#plan", "plan"), listed(missed, 2)))
     elif plan:
-        lines.append(Markup("As the {} said.").format(link("#plan", "plan")))
+        lines.append(Markup("Time, memory and figures are as the {} predicted.").format(link("#plan", "plan")))
     else:
         lines.append("No plan is stored: nothing can be compared with a prediction.")
     return Answer("What is in doubt, stale or unlike the plan", lines)
@@ -104,13 +104,13 @@ def _figures(built: Built, results: Sequence[Measured]) -> list[Answer]:
         lines.append("Worst: nothing here is behind a baseline.")
     lines[-1] += Markup(" {}").format(_where(built))
     if len(ordered) > ROWS:
-        lines.append(Markup("{} more tasks stand {}.").format(len(ordered) - ROWS, link("#figures", "below")))
+        lines.append(Markup("{} more tasks are {}.").format(len(ordered) - ROWS, link("#figures", "below")))
     heads = ("task", "model", "figure", "95 % interval", "n", "chance", "met in training", "conditions")
     return [Answer("Leading figures", lines, heads, rows)]
 
 
 def _met(each: Measured) -> str:
-    """How many of its items a model met in training, and of how many that is not known."""
+    """Return how many items of its task a model met in training, and for how many this is not known."""
     counts, total = each.items, each.items.total()
     if counts["unknown"] == total:
         return "not known"
@@ -130,16 +130,16 @@ def _where(built: Built) -> Markup:
 def _next(built: Built, doubts: Sequence[Doubt], results: Sequence[Measured]) -> Answer:
     lines: list[str] = []
     if built.missing or built.outdated:
-        lines.append(Markup("First {}.").format(code("lmworks build")))
+        lines.append(Markup("First type {}.").format(code("lmworks build")))
     if doubts:
         lines.append(
-            Markup("What would help {} stands {}.").format(doubts[0].model, link("#training", "with its doubt"))
+            Markup("What would help {} is {}.").format(doubts[0].model, link("#training", "written with its doubt"))
         )
     if built.models and not doubts:
-        lines.append(Markup("No doubt points anywhere: {} tries settings.").format(code("lmworks search")))
+        lines.append(Markup("No training is in doubt. {} tries other settings.").format(code("lmworks search")))
     if any(each.baseline_value is not None and not each.is_better for each in results):
-        lines.append("Where a baseline is ahead, read its items before you train more.")
-    return Answer("What to try next", lines or ["Models and tasks: the recipe has none yet."])
+        lines.append("In a task where no model beats the baselines, read the items before you train more.")
+    return Answer("What to try next", lines or ["Add models and tasks: the recipe has none yet."])
 
 
 def _again(built: Built) -> Answer:
@@ -155,10 +155,10 @@ def _again(built: Built) -> Answer:
         "Build it again",
         [
             code(built.command),
-            Markup("Made on {} with {}; seeds {}. {} has every digest.").format(
+            Markup("Made on {} with {}; seeds {}. {} lists every digest.").format(
                 listed(machines or ["no machine: no step is in the store"], 2),
-                listed(named or ["versions unknown"]),
-                ", ".join(map(str, seeds)) or "as by default",
+                listed(named or ["unknown versions"]),
+                ", ".join(map(str, seeds)) or "by default",
                 link("#lineage", "Lineage"),
             ),
         ],

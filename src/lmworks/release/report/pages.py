@@ -1,4 +1,4 @@
-"""What the first pages of a report are made of: a reader's questions, each with the answer of the build's own facts."""
+"""Parts of the first pages of a report: the questions of a reader, each answered by facts of the build."""
 
 from __future__ import annotations
 
@@ -8,50 +8,50 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 NAMED = 4
-"""Of many steps, models or tasks: the others are counted, since a first page is read in a minute."""
+"""Most steps, models or tasks named in a sentence. The others are counted, so that a page is read in a minute."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A question of a reader, and what this build says to it."""
+    """A question of a reader, and this build's answer."""
 
     title: str
     lines: Sequence[str]
-    """Escaped where they are no Markup."""
+    """Sentences of the answer. The page escapes those that are no Markup."""
     heads: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
-    """A table below them."""
+    """Rows of a table below the sentences."""
 
 
 @dataclass(frozen=True)
 class FirstPage:
-    """All that one reader is told before she looks further."""
+    """First page of a report for one kind of reader."""
 
     id: str
     title: str
     verdict: str
     answers: Sequence[Answer]
     folded: Sequence[Answer] = ()
-    """What is read only by who asks for more."""
+    """Answers that the page shows only on demand."""
 
 
 def code(text: str) -> Markup:
-    """A command, or a name of a file."""
+    """Return a command or a file name as HTML code."""
     return Markup("<code>{}</code>").format(text)
 
 
 def link(address: str, text: str) -> Markup:
-    """A link to a place on the page, or to a file beside it."""
+    """Return a link to a place on the page, or to a file beside the page."""
     return Markup('<a href="{}">{}</a>').format(address, text)
 
 
 def listed(names: Sequence[str], most: int = NAMED) -> Markup:
-    """Names in a sentence, of many the first."""
+    """Return names for a sentence: the first `most` names, and how many more there are."""
     shown = [*names[:most], *([f"{len(names) - most:,} more"] if len(names) > most else [])]
     *first, last = map(escape, shown)
     return Markup(" and ").join([Markup(", ").join(first), last]) if first else last
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """A number with what is counted."""
+    """Return a number with the noun for what is counted."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,4 +1,4 @@
-"""The first page for who answers for the data: whose they are, what was masked, where they lie, how to erase."""
+"""The first page for who is responsible for the data: whose data, what was masked, where it is, how to erase."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from lmworks.release.report.pages import Answer, FirstPage, code, count, link, l
 from lmworks.release.trace.provenance import WRITTEN
 
 SOURCES, KINDS_SHOWN, MODELS = 6, 6, 6
-"""Rows of the tables, and lines: how many more there are is said, and where they stand."""
+"""Most rows or lines of each table or list. A sentence says how many more there are, and where."""
 SPECIAL = "health, origin, religion, politics, union membership, sexual life, biometrics"
 """The special categories of the General Data Protection Regulation, article 9."""
 
 
 def protection(built: Built, origins: Sequence[Origin], data_report: Path | None) -> FirstPage:
-    """Whose data, under which licence, what was found and masked, where it lies, and how a person is erased."""
+    """Return the page: whose data, which licence, what was found and masked, where it is, how to erase a person."""
     steps = list(anonymised(built))
     answers = [
         _sources(built, origins),
@@ -53,31 +53,29 @@ def protection(built: Built, origins: Sequence[Origin], data_report: Path | None
 
 
 def _called(built: Built) -> str:
-    """What the recipe calls its texts, where that says that they are not to be told."""
+    """Return the recipe's `needs.privacy` in a sentence. Empty if it does not protect the texts."""
     needs = built.fields.get("needs")
     privacy = needs.get("privacy") if isinstance(needs, dict) else None
-    return f"Its recipe calls the texts {privacy}. " if privacy in PROTECTED else ""
+    return f"According to its recipe, the texts are {privacy}. " if privacy in PROTECTED else ""
 
 
 def _verdict(built: Built, origins: Sequence[Origin], steps: Sequence[Anonymised]) -> str:
-    """Of personal data what was found in what models learned from, and in what of it nobody looked."""
+    """Return how much personal data was found in texts that models learned from, and which texts were not searched."""
     if not origins:
-        return (
-            "All that was read was erased, and is to be built again." if built.erased else "No text has been read yet."
-        )
+        return "All texts read were erased. Build again." if built.erased else "No text has been read yet."
     documents = count(sum(origin.documents for origin in origins), "document")
     sources = count(len({origin.source for origin in origins if origin.documents}), "source")
     if not steps:
-        return f"{documents} of {sources}; nobody looked for personal data in them."
+        return f"{documents} of {sources}; no step looked for personal data in them."
     learned = {name: model for name, model in built.models.items() if built.lineage.trained_on(model)}
     bare = [name for name, model in learned.items() if unsearched(built, model)]
     above = {built.lineage.name_of(step) for model in learned.values() for step in searched(built, model)}
     found = sum(kind.count for step in steps if step.step in above or not learned for kind in step.kinds)
     where = " in what models learned from" if learned else ""
     if not found and bare:
-        return f"{documents} of {sources}; nobody looked for personal data in all that {listed(bare)} learned from."
+        return f"{documents} of {sources}; no step looked for personal data in all that {listed(bare)} learned from."
     told = f"{documents} of {sources}; {count(found, 'piece')} of personal data found{where}"
-    return f"{told}, but nobody looked in all that {listed(bare)} learned from." if bare else f"{told}."
+    return f"{told}, but no step looked in all that {listed(bare)} learned from." if bare else f"{told}."
 
 
 def _sources(built: Built, origins: Sequence[Origin]) -> Answer:
@@ -87,13 +85,13 @@ def _sources(built: Built, origins: Sequence[Origin]) -> Answer:
     allowed = sorted({each for gate in gates for each in gate.get("allow", ())})
     uses = sorted({gate["use"] for gate in gates if gate.get("use")})
     unlicensed = sum(origin.documents for origin in origins if not origin.licence)
-    lines = [f"Let in: licences that are {' or '.join(allowed)}." if allowed else "No licence was asked for by name."]
+    lines = [f"Allowed licences: {' or '.join(allowed)}." if allowed else "The recipe names no allowed licences."]
     if uses:
         lines.append(f"Intended use: {' and '.join(uses)}.")
     if unlicensed:
         lines.append(f"Without a licence: {count(unlicensed, 'document')}.")
     if len(origins) > SOURCES:
-        lines.append(f"{len(origins) - SOURCES} more sources stand in the data report.")
+        lines.append(f"{len(origins) - SOURCES} more sources are in the data report.")
     rows = [
         (
             each.source,
@@ -103,13 +101,13 @@ def _sources(built: Built, origins: Sequence[Origin]) -> Answer:
         for each in origins[:SOURCES]
     ]
     for name, base in _bases(built).items():
-        lines.append(f"What {name} learned from is not known here: others published it.")
+        lines.append(f"What {name} learned from is not known, because others published it.")
         rows.append((f"{name} (weights)", str(base.manifest.config["licence"]), "not known"))
     return Answer("Whose data, under which licence", lines, ("source", "licence", "documents read"), rows)
 
 
 def _bases(built: Built) -> dict[str, Artifact]:
-    """The models that others published."""
+    """Return the models that others published."""
     return {name: model for name, model in built.models.items() if model.stage == IMPORT}
 
 
@@ -118,16 +116,16 @@ def _people(built: Built, steps: Sequence[Anonymised]) -> Answer:
     tagged = sum(_with_subject(artifact.payload) for artifact in read)
     fields = sorted({field for step in steps for field in step.fields})
     if tagged:
-        lines: list[str] = [f"{count(tagged, 'document')} of them name whom they are about."]
+        lines: list[str] = [f"{count(tagged, 'document')} of them state whom they are about."]
     else:
-        lines = [Markup("Not known: no source says whom a text is about ({} would).").format(code("subject_field"))]
+        lines = [Markup("Not known: no source says whom a text is about (set {}).").format(code("subject_field"))]
     if fields:
         lines.append(f"Persons are named by {listed(fields)}.")
     return Answer("Whom the texts are about", lines)
 
 
 def _with_subject(folder: Path) -> int:
-    """Documents of a step that have a subject, by the statistics of its Parquet files: no text is read."""
+    """Return how many documents of a step state a subject, from statistics of its Parquet files, without the texts."""
     found = 0
     for path in folder.rglob("*.parquet"):
         metadata = pq.ParquetFile(path).metadata
@@ -143,7 +141,7 @@ def _with_subject(folder: Path) -> int:
 def _masked(built: Built, steps: Sequence[Anonymised]) -> Answer:
     title = "Personal data found and masked"
     if not steps and built.erased:
-        return Answer(title, [Markup("Not known: erased were {}.").format(listed(built.erased))])
+        return Answer(title, [Markup("Not known, because these steps were erased: {}.").format(listed(built.erased))])
     if not steps:
         how = Markup("Not known: no step anonymises. A step {} looks for addresses, numbers and names, and masks them.")
         return Answer(title, [how.format(code("kind: anonymise"))])
@@ -158,21 +156,21 @@ def _masked(built: Built, steps: Sequence[Anonymised]) -> Answer:
             told = f"{value_of(recall)} ({interval_of(recall)})" if recall else "not measured"
             rows.append((kind.kind, number(kind.count), told))
         if more := len(kinds[KINDS_SHOWN:]):
-            lines.append(f"{count(more, 'more kind')} that {step.step} found stand in the data report.")
+            lines.append(f"{count(more, 'more kind')} that {step.step} found: see the data report.")
         shares = [(kind.recall.value, kind.kind, kind.recall) for kind in step.kinds if kind.recall]
         if shares:
             _, kind_name, least = min(shares)
-            lines.append(f"Of another author's made-up values it finds least: {kind_name}, {value_of(least)}.")
+            lines.append(f"Lowest share found in a test with made-up values: {kind_name}, {value_of(least)}.")
         names = "" if step.seeks_names else "names in prose, " if not step.fields else "names that no field states, "
         unsought = "".join(f"{each}, " for each in step.unsought)
         lines.append(f"Not looked for: {names}{unsought}special categories ({SPECIAL}).")
     if elsewhere := dict.fromkeys(kind for step in steps for kind in step.elsewhere):
-        lines.append(f"Of some countries alone (docs/privacy.md): {', '.join(elsewhere)}.")
+        lines.append(f"Found only for some countries (docs/privacy.md): {', '.join(elsewhere)}.")
     return Answer(title, lines, ("kind", "found", "share that is found"), rows)
 
 
 def _weights(built: Built) -> Answer:
-    """Of each model, what is served first."""
+    """Return what each model learned from. Served models come first."""
     lines: list[str] = []
     names = sorted(built.models, key=lambda name: name not in served(built))
     cards = {name: f"{built.name}-{name}-card.md" for name in names}
@@ -180,15 +178,13 @@ def _weights(built: Built) -> Answer:
         artifact = built.models[name]
         texts = [f"{text.name} ({text.count:,} {text.unit})" for text in dataflow.trained_on(built, artifact)]
         unknown = [link_.reference for link_ in built.lineage.trained_on(artifact) if not link_.parent]
-        told = listed(
-            [*texts, *(f"{each} (no longer in the store)" for each in unknown)] or ["texts that nobody knows"]
-        )
+        told = listed([*texts, *(f"{each} (no longer in the store)" for each in unknown)] or ["unknown texts"])
         lines.append(Markup("{} learned from {} ({}).").format(name, told, link(cards[name], "card")))
     if more := [link(cards[name], name) for name in names[MODELS:]]:
-        form = Markup("What {} learned from, their cards say: {}.")
+        form = Markup("The cards of {} say what they learned from: {}.")
         lines.append(form.format(count(len(more), "more model"), listed(more, len(more))))
     if bare := list(dict.fromkeys(each for name in names for each in unsearched(built, built.models[name]))):
-        lines.append(Markup("Of these nobody looked for personal data in {}.").format(listed(bare, len(bare))))
+        lines.append(Markup("No step looked for personal data in {}.").format(listed(bare, len(bare))))
     lines.append(
         Markup("Whether they repeat texts was not measured; {} shows what an answer may come from.").format(
             code(f"lmworks trace {next(iter(built.models))} --answer TEXT")
@@ -220,13 +216,13 @@ def _place(built: Built) -> Answer:
 
 
 def _readers(folder: Path) -> str:
-    """Who may open a folder, by its permissions on this machine."""
+    """Return who may open a folder, by its permissions on this machine."""
     if os.name != "posix":
-        return "whoever the system lets"
+        return "those whom the system permits"
     mode = folder.stat().st_mode
     if mode & stat.S_IROTH and mode & stat.S_IXOTH:
         return "every user of that machine"
-    return "its owner and group" if mode & stat.S_IRGRP else "its owner alone"
+    return "its owner and group" if mode & stat.S_IRGRP else "only its owner"
 
 
 def _erasure(built: Built, steps: Sequence[Anonymised]) -> Answer:
@@ -234,10 +230,10 @@ def _erasure(built: Built, steps: Sequence[Anonymised]) -> Answer:
     if steps:
         indexed = code('lmworks data find "NAME"')
         masked = listed([step.step for step in steps])
-        find = Markup("{}; {} knows only what {} masked").format(find, indexed, masked)
+        find = Markup("{}; {} finds only what {} masked").format(find, indexed, masked)
     lines: list[str] = [
-        Markup("Find her: {}.").format(find),
-        Markup("Erase her: {}, then {}; copies of models given away are yours to retire.").format(
+        Markup("Find a person: {}.").format(find),
+        Markup("Erase a person: {}, then {}. You must retire copies of models that you gave away.").format(
             code('lmworks erase "NAME" --apply --certificate FILE'), code(built.command)
         ),
     ]

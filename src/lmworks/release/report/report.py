@@ -41,17 +41,17 @@ from lmworks.release.report.protection import protection
 from lmworks.release.written import Written
 
 CURVE_POINTS = 200
-"""Of a training loss: the mean of some steps shows what the jitter of single ones hides."""
+"""Most points of a loss curve. Each is the mean of several steps, because single steps jitter."""
 DATA_REPORT_BYTES = 200_000_000
-"""Of the texts of all steps, which the data report reads, 17 MB a second: up to here a build writes it along."""
+"""Most bytes of texts up to which a build also writes the data report, which reads 17 MB per second."""
 _OF_A_PAIR = re.compile(r"(.+)( are not compared: .+)|between (.+)( differs, too: .+)")
 _NARROW = re.compile("; (the interval may be too narrow: [^;]+)")
 REWRITINGS = 6
-"""Stages of one sample shown: enough to see it improve, few enough to read."""
+"""Stages shown of one sample: enough to see it improve, few enough to read."""
 
 
 def write_report(store: Store, name: str | None = None) -> Path:
-    """Write the report of a recipe's last build, and cards of its models and their data. Returns its path."""
+    """Write the report of a recipe's last build, and cards of its models and data. Return the report's path."""
     built = Built.open(store, name)
     now, _ = built.parted()
     folder, written = store.root / "reports", Written(built)
@@ -80,9 +80,9 @@ def write_report(store: Store, name: str | None = None) -> Path:
 
 
 def render(built: Built) -> str:
-    """The page. Every text that comes from data or a model is escaped.
+    """Return the page. Every text that comes from data or a model is escaped.
 
-    What was measured of an earlier state of the recipe stands apart, and nothing else is told from it.
+    Measurements of an earlier state of the recipe are in a part of their own, and used for nothing else.
     """
     built, before = built.parted()
     origins = dataflow.origins(built, list(built.models.values()))
@@ -120,7 +120,7 @@ def render(built: Built) -> str:
 
 
 def _doubts(built: Built) -> list[tuple[str, str]]:
-    """The models of which something is said, and what; what is said of several is said once."""
+    """Return models with the doubts about their training. A sentence about several models occurs once."""
     whose: dict[str, list[str]] = {}
     for doubt in trainings_in_doubt(built):
         for sentence in re.split(r"(?<=\.) (?=[A-Z])", doubt.text):
@@ -129,9 +129,9 @@ def _doubts(built: Built) -> list[tuple[str, str]]:
 
 
 def warned_once(lines: Sequence[str]) -> list[str]:
-    """Verdicts of a task, in which a warning that is the same of several stands once, with how many it is of.
+    """Return the verdicts of a task, with a warning that several share written once, with their number.
 
-    The first line, which is read without the others, keeps its own.
+    The first line keeps its own warning, because it is also read without the others.
     """
     claims: list[str] = []
     pairs: dict[str, list[str]] = {}
@@ -148,7 +148,7 @@ def warned_once(lines: Sequence[str]) -> list[str]:
 
 
 def _methods(found: Mapping[str, Sequence[Comparable]]) -> dict[str, str]:
-    """Each part of how figures were measured → which they are, and of whom."""
+    """Return part of a method → the figures measured so, and their systems."""
     told: dict[str, dict[str, dict[str, None]]] = {}
     for task, tables in found.items():
         for table in tables:
@@ -159,7 +159,7 @@ def _methods(found: Mapping[str, Sequence[Comparable]]) -> dict[str, str]:
 
 
 def _contamination(found: Mapping[str, Sequence[Comparable]]) -> dict[str, str]:
-    """What is known of contamination → in which tasks, and of whom."""
+    """Return verdict on contamination → its tasks, and their systems."""
     told: dict[str, dict[str, dict[str, None]]] = {}
     for task, tables in found.items():
         for verdict, systems in (each for table in tables for each in table.contamination.items()):
@@ -181,18 +181,18 @@ class Curve:
     model: str
     chart: Markup
     rates: Markup
-    """The learning rate, over the same tokens."""
+    """Chart of the learning rate, over the same tokens."""
     steps: int
     tokens: int
     last: dict[str, float]
     unit: str
-    """Of the loss."""
+    """Unit of the loss."""
     bits_per_byte: float | None
-    """Of the last validation loss, where each byte of text is trained once."""
+    """Last validation loss in bits per byte, if each byte of text is trained once."""
 
 
 def curves(built: Built) -> list[Curve]:
-    """Loss curves of every model that was trained here."""
+    """Return the loss curves of every model that was trained here."""
     found = []
     for name, artifact in built.models.items():
         history = read_lines(artifact.payload / "history.jsonl")
@@ -217,14 +217,14 @@ def curves(built: Built) -> list[Curve]:
 
 
 def _means(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Neighbouring points drawn together, at the place of the last."""
+    """Return the means of groups of neighbouring points, each at the place of its last point."""
     count = -(-len(points) // CURVE_POINTS)
     groups = [points[start : start + count] for start in range(0, len(points), count)]
     return [(group[-1][0], sum(y for _, y in group) / len(group)) for group in groups]
 
 
 def _nats_per_bit_a_byte(built: Built, model: str) -> float | None:
-    """Loss in nats per token that equals one bit per byte of the validation text; None where not every token counts."""
+    """Return the loss in nats per token that equals one bit per byte of validation text. None if not all train."""
     if built.models[model].manifest.config.get("objective") != "causal-lm":
         return None
     artifact = built.artifacts.get(f"{model}/validation")
@@ -237,17 +237,17 @@ def _nats_per_bit_a_byte(built: Built, model: str) -> float | None:
 
 @dataclass(frozen=True)
 class Rewriting:
-    """One prompt, answered again and again while a model was trained."""
+    """One prompt, answered several times while a model was trained."""
 
     model: str
     prompt: str
     reference: str
     answers: list[tuple[int, float | None, str]]
-    """(step, validation loss then, text)."""
+    """Training step, latest validation loss at that step, and text of each answer."""
 
 
 def rewritings(built: Built) -> list[Rewriting]:
-    """The first sample of each model, without personal data."""
+    """Return the answers of each model to its first sample, without personal data."""
     found, more = [], hiding(built)
     for name, artifact in built.models.items():
         samples = read_lines(artifact.payload / "samples.jsonl")
@@ -269,7 +269,7 @@ def rewritings(built: Built) -> list[Rewriting]:
 
 
 def _spread(items: Sequence[Any], count: int) -> list[Any]:
-    """At most `count` items, evenly taken, the first and the last among them."""
+    """Return at most `count` items at even distances, the first and the last included."""
     last = len(items) - 1
     return [items[index] for index in sorted({round(place * last / (count - 1)) for place in range(count)})]
 
@@ -283,7 +283,7 @@ def _at(values: Mapping[int, float], step: int) -> float | None:
 
 
 def plan_against_actual(built: Built) -> dict[str, Any]:
-    """Predicted and actual time of each part, memory and speed of each training, and loss."""
+    """Return predicted and actual time of each part, memory and speed of each training, and bits per byte."""
     rows = []
     for entry in built.plan.get("predicted", ()):
         manifests = [artifact.manifest for artifact in _part(built, entry["step"])]
@@ -303,7 +303,7 @@ def plan_against_actual(built: Built) -> dict[str, Any]:
 
 
 def _part(built: Built, name: str) -> list[Artifact]:
-    """The steps that a line of the plan speaks of: a model, all of the evaluation, or all that prepares data."""
+    """Return the steps of a line of the plan: one model, all evaluations, or all steps that prepare data."""
     if name in built.artifacts:
         return [built.artifacts[name]]
     evaluation = {step: artifact for step, artifact in built.artifacts.items() if step.startswith("evaluate/")}
@@ -328,7 +328,7 @@ def _first_bits_per_byte(built: Built) -> float | None:
 
 
 def lineage(built: Built) -> dict[str, Any]:
-    """The picture, with what serves one step drawn as part of it, and the list of every step."""
+    """Return the picture, where helper steps are part of their step's box, and the list of all steps."""
     members: dict[str, list[Artifact]] = {}
     arrows: list[tuple[str, str]] = []
     for name, artifact in built.artifacts.items():
@@ -355,7 +355,7 @@ def _group(step: str) -> str:
 
 
 def _in_order(boxes: Sequence[Box], arrows: Sequence[tuple[str, str]]) -> list[Box]:
-    """Inputs first: a helper step of a model may have been built before the model's own inputs."""
+    """Return boxes with inputs first: helper steps of a model are sometimes built before the model's own inputs."""
     waiting, done = list(boxes), list[Box]()
     while waiting:
         names = {box.name for box in waiting}
@@ -366,7 +366,7 @@ def _in_order(boxes: Sequence[Box], arrows: Sequence[tuple[str, str]]) -> list[B
 
 
 def _about(built: Built, name: str, artifacts: Sequence[Artifact]) -> tuple[str, str]:
-    """The second line of a box, and its kind."""
+    """Return the second line of a box, and its kind."""
     if name == "evaluate":
         return f"{len(built.evaluations())} tasks", "measure"
     artifact = built.artifacts.get(name, artifacts[-1])
@@ -379,7 +379,7 @@ def _about(built: Built, name: str, artifacts: Sequence[Artifact]) -> tuple[str,
 
 
 def _versions(built: Built) -> dict[str, str]:
-    """Of the libraries that the steps were made with; several if they differ."""
+    """Return the versions of the libraries that made the steps; several for a library if they differ."""
     seen: dict[str, dict[str, None]] = {}
     for artifact in built.artifacts.values():
         for name, version in artifact.manifest.libraries.items():

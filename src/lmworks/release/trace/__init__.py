@@ -1,1 +1,1 @@
-"""Which files reached a model, and which training text an answer is like."""
+"""Search for the files that reached a model, and for the training texts that an answer resembles."""

@@ -1,6 +1,6 @@
-"""What a text that is erased was to the models that it reached: to their weights, their tokenizers, or a figure.
+"""How an erased text reached each model: through its weights, its tokenizer, or only a measurement.
 
-To a model at an address it was a prompt.
+A model at an address got the text in a prompt.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import is_model, is_tokenizer
 
 WORDS = {
-    "sent": "the text {was} sent to {where}, which cannot be called back: ask who answers there to delete it",
+    "sent": "the text {was} sent to {where} and cannot be called back: ask the provider there to delete it",
     "weights": "weights that {saw} the text: retire every copy given away",
-    "tokenizer": "its tokenizer {was} learned from the text, which no weight saw: retire every copy given away",
-    "measured": "{was} only measured on the text, which no weight saw: retire the samples beside its weights",
+    "tokenizer": "its tokenizer {was} learned from the text, but no weights saw it: retire every copy given away",
+    "measured": "{was} only measured on the text, and no weights saw it: retire the samples beside its weights",
 }
 
 
 def reached_by(store: Store, ids: Collection[str], found: Mapping[Artifact, str]) -> dict[Artifact, tuple[str, str]]:
-    """Of each model among what was reached, one of `WORDS`, and why it is counted if that is not known."""
+    """Return for each model in `found` one of `WORDS`, and, if it is uncertain that the text reached it, why."""
     models = [each for each in found if each.is_readable and is_model(each)]
     if not models:
         return {}
@@ -38,13 +38,13 @@ def reached_by(store: Store, ids: Collection[str], found: Mapping[Artifact, str]
 
 
 def as_text(model: Artifact, how: str, why: str) -> str:
-    """One of `WORDS`, in doubt if there is a reason to be counted though it is not known."""
+    """Return one of `WORDS` as a text. It says "may" if it is not known that the text reached the model."""
     saw, was = ("may have seen", "may have been") if why else ("saw", "was")
     return WORDS[how].format(saw=saw, was=was, where=_address(model))
 
 
 def _address(model: Artifact) -> str:
-    """That was asked, where the artifact holds what a rented model answered."""
+    """Return the address of the rented model whose answers an artifact holds. Empty for other artifacts."""
     manifest = model.manifest
     return str(manifest.config["rented"]["address"]) if manifest.stage == rented_answers.name else ""
 

@@ -12,19 +12,19 @@ _ALONE = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff"
 """Thai, Lao, Japanese and Chinese write no spaces: there each character is a word."""
 WORD = re.compile(rf"[{_ALONE}]|[^\W{_ALONE}]+")
 SHORTEST_RUN = 4
-"""Words in a row that two texts must share: three ("a list of") stand in every text."""
+"""Least number of successive words that two texts must share. Three, such as "a list of", are in every text."""
 
 Origin = TypeVar("Origin")
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """What one text shares with the answer."""
+    """Words that a text shares with the answer."""
 
     covered: frozenset[int]
     """Positions of the answer's words that lie in a shared run of `SHORTEST_RUN` words or more."""
     longest: int
-    """Words of the longest shared run."""
+    """Length of the longest shared run, in words."""
     start: int
     """Position in the text of the longest run's first word."""
 
@@ -40,7 +40,7 @@ class IndexedAnswer:
             self._places[gram].append(place)
 
     def overlap(self, text: str) -> Overlap | None:
-        """What a text shares with the answer, or None."""
+        """Return what a text shares with the answer, or None."""
         places, last = self._places, -2
         before: dict[int, int] = {}
         covered: set[int] = set()
@@ -63,7 +63,7 @@ class IndexedAnswer:
         return Overlap(positions, longest + self.run - 1, start)
 
     def share(self, covered: Iterable[int]) -> float:
-        """Which share of the answer's words these positions are."""
+        """Return the share of the answer's words that are at these positions."""
         return len(set(covered)) / len(self.words)
 
 
@@ -78,7 +78,7 @@ class Closest(Generic[Origin]):
     scanned: int = 0
 
     def add(self, group: str, text: str, origin: Origin) -> None:
-        """Compare one text. Of texts in one group only the nearest is kept."""
+        """Compare one text. Only the nearest text of each group is kept."""
         self.scanned += 1
         overlap = self.answer.overlap(text)
         if overlap is None:
@@ -88,18 +88,18 @@ class Closest(Generic[Origin]):
             self.best[group] = (overlap, text, origin)
 
     def top(self, count: int) -> list[tuple[str, Overlap, str, Origin]]:
-        """The nearest groups: most words covered first, then the longest run, then by name."""
+        """Return the nearest groups: most words covered first, then the longest run, then by name."""
         order = sorted(self.best.items(), key=lambda item: ([-rank for rank in _rank(item[1][0])], item[0]))
         return [(group, *found) for group, found in order[:count]]
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, lower case."""
+    """Return the words of a text in lower case."""
     return [word.lower() for word in WORD.findall(text)]
 
 
 def cut_out(text: str, start: int, count: int, around: int = 100) -> tuple[str, str, str]:
-    """`count` words of a text from word `start` on, with up to `around` characters before and after."""
+    """Return `count` words of a text from word `start` on, with up to `around` characters before and after."""
     spans = [match.span() for match in WORD.finditer(text)]
     first, last = spans[start][0], spans[start + count - 1][1]
     return text[max(0, first - around) : first], text[first:last], text[last : last + around]

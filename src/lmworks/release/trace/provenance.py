@@ -1,4 +1,4 @@
-"""Where the texts that a model learned from come from, record by record."""
+"""Origin of the texts that a model learned from, record by record."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from lmworks.pipeline.store import Artifact
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where one text was read from."""
+    """Origin of one text."""
 
     source: str
     licence: str
     language: str | None = None
     path: str = ""
-    """The file below the source; empty if it was not asked for, or is not known."""
+    """Path of the file in the source. Empty if it was not requested, or is not known."""
 
 
 COUNTED = ("id", "source", "licence", "language")
 WITH_PATH = (*COUNTED, "meta")
 UNKNOWN = Provenance("unknown", "unknown")
-"""Of a document that is in no part of the store that lineage leads to."""
+"""Origin of a document that lineage finds nowhere in the store."""
 WRITTEN = Provenance("written by lmworks", "")
-"""Of a record that was made from no document."""
+"""Origin of a record that was made from no document."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,21 @@ class Text:
 
     id: str
     document: str | None
-    """Id of the document that it is, or was made from."""
+    """Id of the document that the record is, or was made from."""
     text: str
     passages: Sequence[str] = ()
-    """Ids of further documents, whose passages stand in it."""
+    """Ids of further documents of which the record contains passages."""
 
 
 def texts(folder: Path) -> Iterator[Text]:
-    """The documents, conversations or judgements of a folder; none if it holds none."""
+    """Yield the documents, conversations or judgements of a folder."""
     for document in Documents(folder, "").iterate():
         yield Text(document.id, document.id, document.text)
     yield from records(folder)
 
 
 def records(folder: Path) -> Iterator[Text]:
-    """Its conversations or judgements."""
+    """Yield the conversations or judgements of a folder."""
     if is_conversations(Handle(folder, "")):
         for record in Conversations(folder, "").iterate():
             read = record.get("passages", ())
@@ -66,12 +66,12 @@ def records(folder: Path) -> Iterator[Text]:
 
 
 def holds_texts(folder: Path) -> bool:
-    """Whether there is any."""
+    """Return whether a folder holds any text."""
     return next(texts(folder), None) is not None
 
 
 def provenances(lineage: Lineage, artifact: Artifact, part: str = "") -> Iterator[Provenance]:
-    """That of each record of an artifact, or of a part of it, and of each document whose passage stands in one."""
+    """Yield the origin of each record of an artifact or a part, and of each document with a passage in a record."""
     folder = artifact.path(part)
     if shards := Documents(folder, "").shards():
         for shard in shards:
@@ -85,9 +85,9 @@ def provenances(lineage: Lineage, artifact: Artifact, part: str = "") -> Iterato
 def look_up(
     lineage: Lineage, artifact: Artifact, documents: Collection[str], columns: Sequence[str] = COUNTED
 ) -> dict[str, Provenance]:
-    """That of documents which an artifact, or what it was made from, holds, by their ids; unknown ones are left out.
+    """Return id → origin of documents in an artifact, or in what it was made from. Unknown documents are left out.
 
-    With `WITH_PATH` as `columns` each has its path.
+    With `WITH_PATH` as `columns`, each origin has its path.
     """
     found: dict[str, Provenance] = {}
     folders = [artifact.payload, *(link.path for link in lineage.read_from(artifact))]

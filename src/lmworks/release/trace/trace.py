@@ -32,13 +32,13 @@ WORDS = {
     Role.JUDGES: "judged by",
     Role.MEASURES: "measured on",
 }
-"""How an artifact came of an input of each role."""
+"""Role of an input → words for what the artifact has to do with it."""
 USES = {
     "text": "from these files, whose sha256 was computed again just now",
-    "tokenizer": "its tokenizer was learned from these files, of which no weight has read the text",
-    "measured": "only measured on text of these files, or judged by what was made of it",
+    "tokenizer": "its tokenizer was learned from these files, but no weights have read their text",
+    "measured": "only measured on text of these files, or judged by something made from that text",
 }
-"""What a file was read for, the closest first: its text, the vocabulary, a figure or a verdict."""
+"""Uses of a source file, the closest first: for its text, the tokenizer, or a figure or verdict."""
 UNCHANGED, EDITED, MISSING, UNSEEN = "unchanged", "EDITED", "MISSING", "UNKNOWN"
 
 
@@ -51,20 +51,20 @@ class SourceFile:
     licence: str | None
     bytes: int
     sha256: str
-    """When it was read."""
+    """Digest of the file when it was read."""
     state: str
     detail: str = ""
-    """What the file's sha256 is now, or why it cannot be read."""
+    """Digests before and now if they differ, or why the file cannot be read."""
     use: str = "text"
-    """What it was read for, one of `USES`."""
+    """Use of the file, one of `USES`."""
 
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """Documents that another build made, as their records tell where they come from."""
+    """Documents that another build made, with the origin that their records state."""
 
     read_as: str
-    """The sources that they were read as here."""
+    """Names of the sources under which this build read the documents."""
     source: str
     licence: str
     documents: int
@@ -81,12 +81,12 @@ class Traced:
 
     @property
     def unknown(self) -> list[str]:
-        """Inputs on the way that are no longer in the store, nor anything equal: what is above them is not known."""
+        """Inputs that are no longer in the store, nor an equal of them. What they were made from is not known."""
         return [f"{link} of {item.step}" for item in self.steps for link in item.links if not link.parent]
 
     @property
     def stand_ins(self) -> list[str]:
-        """Inputs in whose place another artifact of equal content was followed: the build's own, or what is left."""
+        """Inputs for which another artifact of equal content was followed: one of this build, or one still stored."""
         return [f"{link} of {item.step}" for item in self.steps for link in item.links if link.is_stand_in]
 
     def as_json(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Traced:
         return {"step": self.steps[-1].step, "steps": steps, **gone, **facts}
 
     def as_text(self) -> str:
-        """Steps by name, files by source; only files that changed are named."""
+        """Return steps by name and files by source, for a terminal. Only changed files are named."""
         name = max(len(item.step) for item in self.steps)
         stage = max(len(item.artifact.stage) for item in self.steps)
         lines = [f"{self.steps[-1].step} was made by these steps, sources first", ""]
@@ -117,8 +117,8 @@ class Traced:
             lines += ["", "unknown, since these inputs are no longer in the store", ""]
             lines += [f"  {name}" for name in self.unknown]
         if self.stand_ins:
-            lines += ["", "of another build; what has equal content was followed in their place, which may have"]
-            lines += ["been made of other files, later", ""]
+            lines += ["", "of another build; artifacts of equal content were followed instead, which may have"]
+            lines += ["been made later, from other files", ""]
             lines += [f"  {name}" for name in self.stand_ins]
         for use, title in USES.items():
             groups = self.by_source(use)
@@ -129,7 +129,7 @@ class Traced:
                 changed = [file for file in files if file.state != UNCHANGED]
                 lines += [f"    {file.state:8}  {printable(hide(file.path))}  {file.detail}" for file in changed]
         if self.elsewhere:
-            lines += ["", "another build made what these hold; where that comes from is what its records carry", ""]
+            lines += ["", "another build made these documents; their sources are those that its records state", ""]
             lines += [
                 f"  {each.read_as}  documents of {each.source}  {each.licence}  {each.documents:,}"
                 for each in self.elsewhere
@@ -137,7 +137,7 @@ class Traced:
         return "\n".join(lines)
 
     def by_source(self, use: str) -> dict[tuple[str, str], list[SourceFile]]:
-        """Files of one use by (source, licence)."""
+        """Return the files of one use, by (source, licence)."""
         groups: dict[tuple[str, str], list[SourceFile]] = {}
         for file in (file for file in self.files if file.use == use):
             groups.setdefault((file.source, file.licence or "licence by record"), []).append(file)
@@ -145,7 +145,7 @@ class Traced:
 
 
 def states(files: list[SourceFile]) -> str:
-    """How many files are as they were."""
+    """Return how many files are in each state."""
     numbers = {state: sum(file.state == state for file in files) for state in (UNCHANGED, EDITED, MISSING, UNSEEN)}
     if numbers[UNCHANGED] == len(files):
         return f"all {UNCHANGED}"
@@ -163,7 +163,7 @@ def _link_as_json(link: Link) -> dict[str, Any]:
 
 
 def _made_from(item: Ancestor) -> Iterator[str]:
-    """One phrase a role: "trained on corpus; from tokenizer"."""
+    """Yield one text with a phrase per role: "trained on corpus; from tokenizer"."""
     by_role: dict[str, dict[str, None]] = {}
     for link in item.links:
         how = WORDS[link.record.role] if link.record.role else "has"
@@ -173,7 +173,7 @@ def _made_from(item: Ancestor) -> Iterator[str]:
 
 
 def trace_lineage(store: Store, artifact: Artifact) -> Traced:
-    """Walk up to the source files and compute the hash of each again."""
+    """Follow the inputs of an artifact up to the source files, and compute the digest of each file again."""
     built = Built.holding(store, artifact)
     steps, uses = built.lineage.ancestors(artifact), _uses(built.lineage, artifact)
     files = [
@@ -185,7 +185,7 @@ def trace_lineage(store: Store, artifact: Artifact) -> Traced:
 
 
 def _uses(lineage: Lineage, artifact: Artifact) -> dict[Artifact, str]:
-    """What each artifact above another was read for: where several ways lead to it, the closest use."""
+    """Return the use of each artifact above another. If several ways lead to it, the closest use counts."""
     closest = list(USES)
     waiting, found = [(artifact, 0)], dict[Artifact, int]()
     while waiting:
@@ -249,16 +249,16 @@ class Passage:
     """A training text that shares words with an answer."""
 
     document: str
-    """Its id, or that of the conversation if that was made from no document."""
+    """Id of the document, or of the conversation if it was made from no document."""
     step: str
-    """Where the text stands: a step, or one part of it."""
+    """Step, or part of a step, that holds the text."""
     source: str
     path: str
     licence: str
     share: float
-    """Which share of the answer's words lies in runs of words that this text has too."""
+    """Share of the answer's words in runs of words that this text has too."""
     words: int
-    """Words of the longest such run."""
+    """Length of the longest such run, in words."""
     before: str
     shared: str
     after: str
@@ -271,36 +271,36 @@ class TracedAnswer:
     model: str
     words: int
     share: float
-    """Which share of the answer's words lies in runs that some training text has too."""
+    """Share of the answer's words in runs of words that some training text has too."""
     run: int
-    """Words that a run has at least."""
+    """Least length of a run, in words."""
     texts: int
-    """Training texts that were compared."""
+    """Number of training texts compared."""
     passages: list[Passage]
     unknown: list[str]
     """Training data that is no longer in the store."""
     bases: list[str]
-    """Models of others that it is, or began with."""
+    """Published models that the model is, or whose weights its training began with."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     def as_text(self) -> str:
-        """The passages, with what they share in »brackets«."""
+        """Return the passages for a terminal, with the shared words in »brackets«."""
         told = [
-            f"{self.share:.0%} of the answer's {self.words} words stand in the {self.texts:,} texts that trained "
+            f"{self.share:.0%} of the answer's {self.words} words are in the {self.texts:,} texts that trained "
             f"{self.model},",
             f"in runs of {self.run} words or more.",
         ]
         if self.bases:
             told[0] = told[0].replace("texts that", "texts known here that")
         lines = [
-            *(told if self.texts else [f"No text that trained {self.model} is known here: nothing could be sought."]),
+            *(told if self.texts else [f"No text that trained {self.model} is known here, so none was searched."]),
             *(
-                f"Others trained {name}, on texts that are not known here: the answer may stand in them."
+                f"Others trained {name} on texts that are not known here: the answer may come from them."
                 for name in self.bases
             ),
-            *(f"It was trained on {name} too, which is no longer in the store: unknown." for name in self.unknown),
+            *(f"It was also trained on {name}, which is no longer in the store: unknown." for name in self.unknown),
         ]
         for place, passage in enumerate(self.passages, start=1):
             head = f"{passage.share:.0%} of the answer; longest run {passage.words} of its {self.words} words"
@@ -322,11 +322,11 @@ class TracedAnswer:
 
 
 Origin = tuple[Link, Text]
-"""Of a passage: the input of the training that it stands in, and the record."""
+"""Origin of a passage: the input of the training that holds it, and the record."""
 
 
 def trace_answer(store: Store, artifact: Artifact, answer: str, count: int = 5) -> TracedAnswer:
-    """The texts that entered the model, its base included, and share most words in a row with the answer.
+    """Return the texts that trained a model or its base and share most of the answer's words, in runs of words.
 
     Raises `UsageError` if the answer holds no word or the artifact is no model.
     """
