@@ -226,7 +226,7 @@ def test_a_task_of_one_objective_is_asked_of_its_models_alone(tmp_path: Path) ->
         UsageError, match=r"sorter \(sequence classifier\), marker \(token classifier\); the task perplex"
     ):
         asked("sorter", "marker")
-    with pytest.raises(UsageError, match="; the task extraction needs a token classifier. Name such"):
+    with pytest.raises(UsageError, match=r"; the task extraction needs a token classifier. Name such"):
         asked("sorter")
 
 
