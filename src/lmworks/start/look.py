@@ -23,6 +23,7 @@ from lmworks.data.parsers import CODE, form_of, hints
 from lmworks.data.parsers.documents.faq import has_questions
 from lmworks.data.parsers.fields import crowded
 from lmworks.data.parsers.parser import Piece, Record, Unreadable
+from lmworks.data.parsers.tables.delimited import table_form
 from lmworks.data.parsers.tables.json_values import is_lines
 from lmworks.data.personal.findings import scan, substitute
 from lmworks.data.personal.hidden import hide, hide_name, shown_detectors
@@ -73,7 +74,7 @@ LIBRARIES = tuple(
 OWN = frozenset(("recipe.yaml", "answers.yaml"))
 """Files that `lmworks init` writes."""
 OF_ROWS = frozenset(
-    ("csv", "tsv", "xlsx", "jsonl", "json", "parquet", "arrow", "lines", "po", "tmx", "faq", "parallel")
+    ("csv", "tsv", "xlsx", "jsonl", "json", "parquet", "arrow", "lines", "po", "tmx", "xliff", "faq", "parallel")
 )
 """Forms whose records are rows, each of which is looked at."""
 MOST_PATTERNS = 1_000
@@ -86,6 +87,8 @@ DECODED = 5
 """Words that show how an encoding that is a guess reads."""
 FOLDER, TEXT = "folder", "text"
 """Columns of texts whose folders may be their labels."""
+TABLE_ENDINGS = ("", ".txt", ".dat", ".log", ".asc")
+"""Of files that hold texts, or tables that a program wrote as text."""
 PLAIN_ENDINGS = ("", ".txt")
 """Of such texts: manuals in Markdown are in folders too, which keep order and are no labels."""
 FEWEST_IN_FOLDER, IN_FOLDERS = 20, 0.95
@@ -321,6 +324,8 @@ class _Look:
         elif ending == ".json":
             return "json"
         elif found := form_of(plain_name(path)):
+            if found == "text" and ending in TABLE_ENDINGS:
+                return table_form(self._head(path)) or found
             return "faq" if found == "html" and has_questions(self._head(path)) else found
         elif ending == ".xml" and (known := next((form for mark, form in XML_FORMS if mark in self._head(path)), "")):
             return known
@@ -330,6 +335,10 @@ class _Look:
             )
         elif told := hints([ending]):
             self._lose(ending, told)
+        elif self._head(path).removeprefix(BOM_UTF8).lstrip().startswith(b"<?xml"):
+            self._lose(ending or "without an ending", "XML of a form that is not known")
+        elif ending in TABLE_ENDINGS and (found := table_form(self._head(path))):
+            return found
         elif _is_text(self._head(path)):
             return "code" if ending in CODE else "text"
         else:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from math import inf
 from typing import NamedTuple
 
@@ -221,7 +222,22 @@ def _missing(situation: Situation) -> str:
         "write": f"{LEAST_BYTES:,} bytes of texts",
         "search": f"{LEAST_TO_FIND:,} bytes of texts with words to find",
     }[answers.task]
-    return f"to {WORDS[answers.task]} it takes {need}; the folder holds {found}"
+    apart = _apart(tables) if answers.task in PAIRED else ""
+    return f"to {WORDS[answers.task]} it takes {need}; the folder holds {found}{apart}"
+
+
+PAIRED = ("translate", "summarise", "write")
+"""Tasks that learn from two columns of a row."""
+
+
+def _apart(tables: Sequence[Table]) -> str:
+    """Say that texts stand in two tables that have a column of ids in common, which a user can join."""
+    for one, other in combinations([table for table in tables if table.texts], 2):
+        ids = {column.name for column in (*one.columns, *other.columns) if column.kind == "id"}
+        if shared := sorted(ids & _names(one) & _names(other)):
+            files = " and ".join(f"{table.include[0]} ({table.texts[0]})" for table in (one, other))
+            return f". {files} have the column {shared[0]} in common: join them by it into one table"
+    return ""
 
 
 def _with_answers(table: Table, answers: Answers) -> Table:
@@ -569,8 +585,8 @@ def labels(situation: Situation, table: Table) -> Draft | None:
     evaluate += ["gates:", "  # Whatever is served surely knows more than which label is the most frequent."]
     evaluate += ["  - {task: classification, not_worse_than: majority, margin: 0}"]
     if tuned:
-        evaluate += ["  # Surely no worse than counted words, which cost nothing; otherwise they are served."]
-        evaluate += ["  - {task: classification, model: tuned, not_worse_than: words, margin: 0.02}"]
+        evaluate += ["  # Better than counted words, which cost nothing; otherwise these are served."]
+        evaluate += ["  - {task: classification, model: tuned, not_worse_than: words, margin: 0}"]
     told = counts_in_words(column)
     return Draft(
         "labels" if tuned else "labels, counted words",
@@ -624,8 +640,8 @@ def spans(situation: Situation, table: Table) -> Draft | None:
     evaluate += ["gates:", "  # Whatever is served surely finds more than the patterns that everybody has."]
     evaluate += ["  - {task: extraction, not_worse_than: rules, margin: 0}"]
     if tuned:
-        evaluate += ["  # Surely no worse than what looks up what was marked; otherwise that is served."]
-        evaluate += ["  - {task: extraction, model: extractor, not_worse_than: looked-up, margin: 0.02}"]
+        evaluate += ["  # Better than looking up what was marked, which costs nothing; otherwise that is served."]
+        evaluate += ["  - {task: extraction, model: extractor, not_worse_than: looked-up, margin: 0}"]
     return Draft(
         "spans" if tuned else "spans, looked up",
         table,

@@ -8,7 +8,7 @@ from posixpath import splitext
 from lmworks.data.parsers import lines
 from lmworks.data.parsers.documents import docx, faq, mail, parts, pdf, tex, whole
 from lmworks.data.parsers.parser import Form
-from lmworks.data.parsers.publications import arxiv, mediawiki, pubmed, stackexchange, tmx, warc, xml_rows
+from lmworks.data.parsers.publications import arxiv, mediawiki, pubmed, stackexchange, tmx, warc, xliff, xml_rows
 from lmworks.data.parsers.tables import columns, delimited, json_values, jsonl, po, workbook
 from lmworks.registry import Kinds, instance_of
 
@@ -33,6 +33,7 @@ PARSERS: Kinds[Form] = Kinds(
         "arrow": columns.ARROW,
         "po": po.FORM,
         "tmx": tmx.FORM,
+        "xliff": xliff.FORM,
         "eml": mail.FORM,
         "mbox": mail.MAILBOX,
         "warc": warc.FORM,
@@ -55,7 +56,7 @@ CODE = frozenset(f".{word}" for word in f"{_CODE} ex clj dart".split())
 """Endings of source code, which `git` reads as text."""
 
 NUMBERED = frozenset(
-    ("lines", "parts", "jsonl", "json", "csv", "tsv", "xlsx", "parquet", "arrow", "po", "tmx", "faq", "mbox")
+    ("lines", "parts", "jsonl", "json", "csv", "tsv", "xlsx", "parquet", "arrow", "po", "tmx", "xliff", "faq", "mbox")
 )
 """Formats whose records have no name but their number."""
 

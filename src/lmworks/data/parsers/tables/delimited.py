@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from itertools import chain
 from typing import IO, Literal
 
+from lmworks.data.base.encodings import looks_like_utf16, marked
 from lmworks.data.parsers.fields import named_twice, row_record
 from lmworks.data.parsers.lines import read_lines
 from lmworks.data.parsers.parser import (
@@ -33,6 +34,8 @@ FIRST_BYTES, FIRST_LINES = 2**16, 200
 """Bytes and lines at the beginning of a file that show its delimiter and its quotes."""
 BYTES_TO_QUOTE, LINES_BEHIND = 2**18, 50
 """Bytes of a tab-separated file in which a first quote is searched, and number of lines examined after it."""
+LEAST_ROWS, LONGEST_NAME, FITTING = 10, 40, 0.9
+"""Rows, characters of a column's name, and share of lines with as many fields, by which a text is a table."""
 LEAST_FOR = 4
 """Number of rows that only quotes can explain which outweigh one row that contradicts quotes between tabs."""
 MOST_LINES = 2**20
@@ -297,6 +300,24 @@ def _find_delimiter(first: Sequence[Span], usual: str, reading: Reading) -> str:
         if share > most:
             best, most = delimiter, share
     return best
+
+
+def table_form(head: bytes) -> str:
+    """Return `tsv` or `csv` if the beginning of a file without an ending of its own is a table; "" if it is text.
+
+    Commas do not count, because sentences have them. The first line must be able to name the columns.
+    """
+    text = head.decode(marked(head) or looks_like_utf16(head) or "utf-8", "replace").removeprefix("\ufeff")
+    lines = [line for line in text.splitlines()[:-1] if line.strip()][:FIRST_LINES]
+    for delimiter in DELIMITERS[1:]:
+        names = [name.strip() for name in lines[0].split(delimiter)] if len(lines) > LEAST_ROWS else []
+        are_names = len(names) > 1 and all(names) and len(set(names)) == len(names)
+        are_names = are_names and not any(len(name) > LONGEST_NAME or name[-1] in ".,!?" for name in names)
+        if are_names and not _as_data(tuple(names)):
+            fitting = sum(line.count(delimiter) == len(names) - 1 for line in lines)
+            if fitting >= FITTING * len(lines):
+                return "tsv" if delimiter == "\t" else "csv"
+    return ""
 
 
 def _decode(fields: list[str]) -> list[str] | None:
