@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +12,18 @@ import pytest
 import lmworks
 
 PLACES = ["north hall", "south hall", "old mill", "new yard", "east gate", "west gate"]
+WORDS = ["since", "noon", "we", "wait", "nobody", "people", "has", "come", "look", "told", "what", "they", "will", "do"]
+DRAW = random.Random(0)
 TICKETS = [
-    {"message": f"the {what} of the {PLACES[n % 6]} {said}, please come on day {n}", "queue": queue, "nr": n}
+    {
+        "message": f"the {what} of the {PLACES[n % 6]} {said}, {' '.join(DRAW.sample(WORDS, 9))}, day {n}",
+        "queue": queue,
+        "nr": n,
+    }
     for n in range(80)
     for what, said, queue in (("lift", "is stuck again", "lifts"), ("invoice", "was paid twice", "money"))
 ]
+"""Texts of which few are near copies, so that both labels are held out."""
 
 
 def test_what_programs_import_is_completed() -> None:

@@ -96,7 +96,7 @@ def test_what_a_namesake_was_built_as_is_kept(recipe: Path) -> None:
     said = build(variant)
     store = open_workspace(recipe).store
     assert first not in unused_artifacts(store) and stored(variant, "private") not in unused_artifacts(store)
-    assert f"{recipe} was built in this store under the name 'small', too" in said
+    assert f"{recipe} was built in this store under the same name, 'small'" in said
 
     assert "was built in this store" not in build(variant)
     build(recipe, until="raw")
@@ -123,7 +123,7 @@ def test_recipes_of_two_folders_whose_stores_are_links_to_one_are_told_apart(rec
         (folder / ".lmworks").symlink_to(tmp_path / "disk")
     build(recipe)
     first = stored(recipe, "private")
-    assert f"{recipe} was built in this store under the name 'small', too" in build(other)
+    assert f"{recipe} was built in this store under the same name, 'small'" in build(other)
     assert first not in unused_artifacts(open_workspace(other).store)
 
 
@@ -231,7 +231,7 @@ def test_names_that_stay_in_confidential_texts_are_told_before_the_build(recipe:
     for privacy, told in (("internal", False), ("confidential", True)):
         recipe.write_text(f"{RECIPE}needs: {{privacy: {privacy}}}\n")
         said = build(recipe)
-        assert ("private: `needs.privacy` is confidential, and names of persons" in said) == told
+        assert ("private: `needs.privacy` is confidential, but names of persons" in said) == told
 
 
 LEARNED = """\

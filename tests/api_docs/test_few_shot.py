@@ -163,7 +163,7 @@ def test_sums_are_asked_behind_sums(model: ModelFolder, tmp_path: Path) -> None:
 def test_more_shots_than_there_are_questions_are_refused(model: ModelFolder, tmp_path: Path) -> None:
     data, train = make_conversations(tmp_path / "data"), make_conversations(tmp_path / "train", TRAIN)
     config = DocumentationConfig(data="test", train="train", prompt="few-shot")
-    with pytest.raises(UsageError, match=r"train: 4 conversations that 'documentation' could show .* asks for 5"):
+    with pytest.raises(UsageError, match=r"train: 'documentation' can show only 4 conversations .* `shots` is 5"):
         evaluate_documentation(config, model, data, train, out=tmp_path, context=make_context(tmp_path))
 
 

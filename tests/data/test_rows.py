@@ -284,7 +284,7 @@ def test_what_a_manifest_tells_of_a_source_is_read_again() -> None:
     ("line", "reason"),
     [
         (f'{{"a": "words", "n": {10**400}}}', ""),
-        ('{"a": "words", "b": ' + "[" * 300 + "]" * 300 + "}", "100 lists and objects|nested too deeply"),
+        ('{"a": "words", "b": ' + "[" * 300 + "]" * 300 + "}", "100 nested lists and objects|nested too deeply"),
         ('{"a": "words", "licence": "\\ud800"}', "half of a surrogate pair"),
     ],
 )

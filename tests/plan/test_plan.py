@@ -274,7 +274,7 @@ def test_a_context_that_a_model_never_saw_is_refused_before_the_build(tmp_path: 
 
     ask(64, "first", "second")
     for name in ("first", "second"):
-        with pytest.raises(UsageError, match=rf"context_length 65 is above the context of {name}, 64 tokens: lower it"):
+        with pytest.raises(UsageError, match=rf"context_length 65 is above the context of {name}, 64 tokens. Lower it"):
             ask(65, name)
 
 

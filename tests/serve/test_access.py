@@ -255,5 +255,5 @@ def test_a_key_that_can_be_guessed_is_refused(short: str, tmp_path: Path, monkey
     load_or_make_key(tmp_path)
     (file,) = (tmp_path / "lmworks" / "keys").iterdir()
     file.write_text(short)
-    with pytest.raises(UsageError, match=r"keys/.*: .* at least 16, .*, or delete the file"):
+    with pytest.raises(UsageError, match=r"keys/.*: .* at least 16 .*, or delete the file"):
         load_or_make_key(tmp_path)

@@ -133,7 +133,7 @@ def test_the_wrong_endpoint_is_refused_with_the_right_one(lives: dict[str, Live]
         for path in {*PATHS.values()} - {right}:
             answer = posted(live, path, input="a")
             place = f"/v1/{right}" if right else "/v1/chat/completions or /v1/completions"
-            assert answer.status_code == 400 and answer.json()["error"]["message"].endswith(f"ask {place}")
+            assert answer.status_code == 400 and answer.json()["error"]["message"].endswith(f"Use {place}")
             assert answer.json()["error"]["code"] == "wrong_endpoint"
         if right:
             for path, body in (

@@ -62,7 +62,7 @@ WRONG = {**CALL, "function": {"name": "f", "arguments": "["}}
         (
             {"messages": [{"role": "tool", "content": "x", "tool_call_id": "z"}]},
             "messages[0].tool_call_id",
-            "no call 'z' before it",
+            "no earlier call 'z'",
         ),
         ({"messages": [{"role": "assistant", "tool_calls": [CALL]}]}, "messages[0]", "the call 'a' has no result"),
         (

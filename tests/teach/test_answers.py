@@ -217,7 +217,7 @@ def test_a_list_of_words_is_read_from_a_file(tmp_path: Path) -> None:
 
 
 def test_answers_of_people_are_not_ranked(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="name a step of kind `answers`"):
+    with pytest.raises(UsageError, match="Name a step of kind `answers`"):
         judged(asked(tmp_path / "data", QUESTIONS), tmp_path / "out", RULES)
 
 

@@ -57,7 +57,7 @@ def run(tmp_path: Path, tokenizer: TokenizerFolder, rows: Shards) -> Path:
 def test_a_run_is_found_and_read_while_it_writes(run: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     assert find_run(store, None) == find_run(store, "pretrain") == run
-    with pytest.raises(UsageError, match=r"no run of 'finetune'.*there are runs of pretrain"):
+    with pytest.raises(UsageError, match=r"no training run of 'finetune'.*there are runs of pretrain"):
         find_run(store, "finetune")
     standing = read_standing(run)
     assert (standing.name, standing.done, standing.steps) == ("pretrain", 6, 6)

@@ -440,4 +440,4 @@ def test_erased_ids_of_another_key_are_told_loudly(tmp_path: Path, monkeypatch: 
         context = replace(make_context(tmp_path / f"again-{number}"), log=said.append)
         ingest(config, out=tmp_path / f"again-out-{number}", context=context)
         assert ("text a" in ids(tmp_path / f"again-out-{number}")) == bool(number)
-        assert bool([line for line in said if "1 of 1 ids in" in line and "another key" in line]) == bool(number)
+        assert bool([line for line in said if "1 of 1 ids in" in line and "different key" in line]) == bool(number)

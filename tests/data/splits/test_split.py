@@ -291,7 +291,7 @@ def test_a_text_without_a_group_keeps_what_repeats_it_in_train(tmp_path: Path) -
     ]
     write_shard(tmp_path / "in" / "part-00000.parquet", grouped[:-1])
     fields = {"by": "place", "near_duplicates": {}, "test": 0, "validation": 0}
-    with pytest.raises(UsageError, match=r"leave none of the 1 groups .* let `avoid` of a"):
+    with pytest.raises(UsageError, match=r"leave none of the 1 groups .* use `avoid` of a"):
         run(tmp_path / "a", documents, **{**fields, "test": 1})
     _, out = run(tmp_path, documents, **fields)
     assert len(members(out, "train")) == 39

@@ -50,6 +50,8 @@ TEXTS_AT_ONCE = 256
 
 SURE_SHARES = (0.9, 0.8, 0.7)
 """Shares of texts that the model answers, if a person answers the least certain texts."""
+LABELLED_BYTES = 300
+"""Number of bytes that a text with a label is assumed to have, if the sources do not tell: a short message."""
 CONFUSIONS = 10
 """Number of confused pairs of labels that are reported, the most frequent first."""
 
@@ -73,8 +75,8 @@ class ClassificationConfig(TaskConfig):
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
         """Return the tokens of the texts drawn."""
-        drawn = (self.limit or 0) * records.mean_bytes
-        return super().tokens(min(text_bytes, drawn) if drawn else text_bytes, records)
+        drawn = (self.limit or 0) * (records.mean_bytes or LABELLED_BYTES)
+        return super().tokens(min(text_bytes or drawn, drawn) if drawn else text_bytes, records)
 
 
 @stage(version=14, measures=("model", "data"))
