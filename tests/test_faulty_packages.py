@@ -56,7 +56,7 @@ def test_a_package_that_ends_the_program_is_named(site: Site, tmp_path: Path) ->
         (
             {"objectives": {"later": "broken:Later"}},
             OBJECTIVE + "    shift: int = 1\n",
-            "Later.shift: declare what it changes, as in Annotated[int, Effect.KEY]",
+            "Later.shift: declare its effect, as in Annotated[int, Effect.KEY]",
         ),
         (
             {"objectives": {"later": "broken:Later"}},

@@ -397,5 +397,5 @@ def test_a_folder_stands_for_its_recipe(recipe: Path) -> None:
     run(open_workspace(recipe.parent), PlainDisplay(io.StringIO()), workers=1)
     opened, (found,) = find_named([str(recipe.parent), "raw"], None)
     assert found.stage == "ingest" and open_store(None, recipe.parent).root == opened.root
-    with pytest.raises(UsageError, match=r"texts/recipe.yaml: cannot be read"):
+    with pytest.raises(UsageError, match=r"texts/recipe.yaml: this file cannot be read"):
         open_workspace(recipe.parent / "texts")

@@ -127,7 +127,7 @@ def test_a_gate_of_which_nothing_can_be_said_is_failed(folder: Path, gate: str, 
             "{task: perplexity, at_least: 1}",
             "evaluate.gates.0.task: found 'perplexity', expected one of classification-",
         ),
-        ("{task: classification, model: other, at_least: 1}", "evaluate.gates.0.model: found 'other'; measured on "),
+        ("{task: classification, model: other, at_least: 1}", "evaluate.gates.0.model: found 'other'; models measured"),
         (
             "{task: classification, not_worse_than: best}",
             "evaluate.gates.0.not_worse_than: found 'best', expected one of ",
@@ -141,7 +141,7 @@ def test_a_gate_of_which_nothing_can_be_said_is_failed(folder: Path, gate: str, 
             "has no values per item",
         ),
         ("{task: classification, metric: macro_f1, not_worse_than: majority}", "has no values per item"),
-        ("{task: classification}", "a gate asks for one of at_least, at_most, not_worse_than; found none of them"),
+        ("{task: classification}", "a gate must have one of at_least, at_most, not_worse_than; found none of them"),
         ("{task: classification, at_least: 1, at_most: 2}", "found at_least and at_most"),
     ],
 )
@@ -324,7 +324,7 @@ def test_no_setting_stands_over_the_gates_of_the_file(folder: Path) -> None:
     build(folder, FAILS, code=3)
     for setting in ("evaluate.gates=[]", "evaluate.gates=[{task: classification, at_least: 0.1}]"):
         done = lmworks(folder, "build", "recipe.yaml", "--set", setting, code=2)
-        assert f"--set {setting}: changes a gate" in done.stderr
+        assert f"--set {setting}: this changes a gate" in done.stderr
     lmworks(folder, "build", "recipe.yaml", "--set", "serve.model=released", code=3)
     assert "the gates of its recipe are not tried yet" in refused(folder, "words")
     build(folder, PASSES)

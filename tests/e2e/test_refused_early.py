@@ -154,7 +154,7 @@ CASES = {
     ),
     "preferences that are conversations": Case(
         TUNED + "  judge: {objective: dpo, from: tuned, data: chats, SMALL}\n",
-        ["judge/data: 'chats' makes conversations; this step reads preferences. Kinds that make them: preferences"],
+        ["judge/data: 'chats' makes conversations; this step reads preferences. Kinds that make preferences:"],
     ),
     "a teacher of other tokens": Case(
         BASE + TUNED + "  policy: {objective: distillation, from: tuned, teacher: base, data: chats, SMALL}\n",

@@ -158,5 +158,5 @@ def test_names_of_steps_and_builds_lead_nowhere_else(tmp_path: Path, name: str) 
         InputRecord(step=name, stage="note", key="0" * 32, digest="")
     store = Store(tmp_path / "store")
     (store.root / "builds" / "last").write_text(name)
-    with pytest.raises(LmworksError, match=r"last: .* no name of a build"):
+    with pytest.raises(LmworksError, match=r"last: .* names no build"):
         _ = store.builds.last

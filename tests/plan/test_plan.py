@@ -511,9 +511,9 @@ def test_what_is_served_is_set_beside_all_baselines_of_the_first_task_that_it_di
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("task=summary", r"task: found 'summary'; measured are perplexity-split-train: first, second, "),
-        ("model=third", r"model: found 'third'; measured are "),
-        ("opponent=third", r"opponent: found 'third'; measured are "),
+        ("task=summary", r"task: found 'summary'; the recipe measures perplexity-split-train: first, second, "),
+        ("model=third", r"model: found 'third'; the recipe measures "),
+        ("opponent=third", r"opponent: found 'third'; the recipe measures "),
         ("figure=accuracy", r"figure: found 'accuracy', expected one of bits_per_byte"),
     ],
 )

@@ -279,7 +279,7 @@ def test_tests_that_nobody_can_judge_pay_nothing_and_are_counted() -> None:
     assert "use .push of an object of the program" in reward.unjudged("s = Stack()\ns.push(1)\nassert s.a == 1")
     assert count_unjudged([reward], [TESTS, TESTS, "It adds."]) == {"unjudged by unit-tests": 1}
     assert count_unjudged([reward, LengthReward(most=3)], [TESTS]) == {}
-    with pytest.raises(LmworksError, match="none of the data's 2 answers can judge another; 2 of them are not Python"):
+    with pytest.raises(LmworksError, match="data's 2 answers can judge another; for 2 of them, the tests are not"):
         count_unjudged([reward], ["It adds.", "It does."])
 
 

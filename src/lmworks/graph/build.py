@@ -91,13 +91,13 @@ def _refuse_other_kinds(nodes: Sequence[Node], data: Mapping[str, StepConfig]) -
             wanted, made = each.stage.inputs[parameter].handle.holds, makes(reference, data)
             if made == "both":
                 raise UsageError(
-                    f"{each.name}: {reference!r} mixes conversations with documents\nUse this mix as `data` of a "
-                    "model that learns from conversations, and name one of its parts here"
+                    f"{each.name}: {reference!r} mixes conversations with documents\nUse the mix as `data` of a "
+                    "model that learns from conversations. Here, name one part of the mix"
                 )
             if wanted and made and made != wanted and each.stage is not mix:  # which takes both
                 kinds = ", ".join(name for name, step in STEPS.loadable() if step.config.makes == wanted)
                 raise UsageError(
-                    f"{each.name}: {reference!r} makes {made}; this step reads {wanted}. Kinds that make them: {kinds}"
+                    f"{each.name}: {reference!r} makes {made}; this step reads {wanted}. Kinds that make {wanted}: {kinds}"
                 )
 
 

@@ -190,7 +190,7 @@ def gates_node(recipe: Recipe, systems: Mapping[str, Systems]) -> Node:
             model = asked or ""
             if model not in models:
                 found = f"found {gate.model!r}" if gate.model else f"the recipe serves {asked or 'nothing'}"
-                raise UsageError(f"{place}.model: {found}; measured on {label} are {', '.join(models)}")
+                raise UsageError(f"{place}.model: {found}; models measured on {label}: {', '.join(models)}")
             if gate.not_worse_than is not None and gate.not_worse_than not in systems[label].keys() - {model}:
                 others = ", ".join(each for each in systems[label] if each != model)
                 raise UsageError(f"{place}.not_worse_than: found {gate.not_worse_than!r}, expected one of {others}")
@@ -216,7 +216,7 @@ def primary_node(recipe: Recipe, systems: Mapping[str, Systems], learned: Learne
     if not opponents:
         if stated := [name for name in ("task", "model", "opponent", "figure") if getattr(asked, name) is not None]:
             names = "; ".join(f"{label}: {', '.join(some)}" for label, some in systems.items())
-            raise UsageError(f"{place}.{stated[0]}: found {getattr(asked, stated[0])!r}; measured are {names}")
+            raise UsageError(f"{place}.{stated[0]}: found {getattr(asked, stated[0])!r}; the recipe measures {names}")
         return None
     some = systems[label]
     if asked.figure and (why := _misnamed(asked.figure, some, is_of_items=True)):

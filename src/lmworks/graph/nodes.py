@@ -92,7 +92,7 @@ def model_nodes(
             if pack not in (pack_documents, pack_conversations):
                 raise UsageError(
                     f"models.{name}.data: {reference!r} is a mix, which holds documents or conversations, but "
-                    f"{config.objective} needs other data. Name a step that makes such data"
+                    f"{config.objective} needs other data. Name a step that makes this data"
                 )
             spoken = spoken_part(name, mixed, data) if pack is pack_conversations else None
             packed = {

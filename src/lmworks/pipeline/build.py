@@ -173,7 +173,7 @@ class Build:
         """Make the node's artifact, under a lock, unless it exists. With `again`, make it anyway, from the start."""
         parts = self.resolve(node)
         if parts is None:
-            raise LmworksError(f"step {node.name!r}: an input is not built")
+            raise LmworksError(f"step {node.name!r}: an input of this step is not built")
         key, reason = parts.key, self._reason(node, parts)
         work = self.store.work(key).absolute()  # the folder that this program runs in may not be a worker's
         (work / "step").write_text(node.name)
@@ -235,8 +235,8 @@ class Build:
         manifest = read_manifest(finished)
         if (manifest.stage, manifest.key) != (parts.stage, key):
             raise LmworksError(
-                f"{finished}: is about {manifest.stage} {manifest.key}, not about this step, {parts.stage} {key}, so "
-                "it was changed. Delete its folder and build again with `lmworks build`"
+                f"{finished}: this file is of {manifest.stage} {manifest.key}, not of the step {parts.stage} {key}, so "
+                "the file was changed. Delete its folder and build again with `lmworks build`"
             )
         artifact = self.store.publish(out, manifest)
         display.finished(manifest)
@@ -309,7 +309,7 @@ def _package_in_words(node: Node, store: Store) -> Iterator[None]:
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise LmworksError(
             f"step {node.name!r}, by {' and '.join(map(str, node.plugins))}: {type(error).__name__}: {error} "
-            f"({place.filename}, line {place.lineno}). Update this package, or report the error to its authors"
+            f"({place.filename}, line {place.lineno}). Update the package, or report the error to its authors"
         ) from error
 
 

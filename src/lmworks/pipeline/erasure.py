@@ -87,7 +87,7 @@ def is_id(text: str) -> bool:
 def _checked(ids: Iterable[str], where: str) -> list[str]:
     ids = sorted(set(ids))
     if wrong := [name for name in ids if not is_id(name)]:
-        raise UsageError(f"{where}: {wrong[0]!r} is not a document id; an id is 32 hexadecimal digits")
+        raise UsageError(f"{where}: {wrong[0]!r} is not a document id, which has 32 hexadecimal digits")
     return ids
 
 

@@ -44,9 +44,9 @@ class Figure:
 
     def __post_init__(self) -> None:
         if self.n < 1:
-            raise ValueError(f"figure {self.name!r}: n is {self.n}; a figure needs at least one item")
+            raise ValueError(f"figure {self.name!r}: n is {self.n}, but a figure needs at least one item")
         if not self.method:
-            raise ValueError(f"figure {self.name!r}: a figure needs a method")
+            raise ValueError(f"figure {self.name!r} needs a method")
 
     def as_json(self) -> dict[str, Any]:
         """Fields that are set, in order."""

@@ -110,7 +110,7 @@ def _open_regular(folder: str, parts: Sequence[str]) -> IO[bytes]:
         os.close(place)
     if not stat.S_ISREG(os.fstat(opened).st_mode):
         os.close(opened)
-        raise OSError(errno.EINVAL, "no regular file", parts[-1])
+        raise OSError(errno.EINVAL, "not a regular file", parts[-1])
     return os.fdopen(opened, "rb")
 
 
@@ -118,7 +118,7 @@ def read_regular(path: Path) -> bytes:
     """Return the contents of a file. Raises OSError for a pipe or a device, which would block."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "no regular file", str(path))
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
         return file.read()
 
 
@@ -152,7 +152,7 @@ def refuse_links_out(folder: Path, names: Iterable[str]) -> None:
         try:
             check_below(folder, name)
         except OSError as error:
-            raise LmworksError(f"{folder / name}: {error.strerror}; replace it by a copy of the file") from None
+            raise LmworksError(f"{folder / name}: {error.strerror}; replace the link by a copy of the file") from None
 
 
 def _places(root: Path | str) -> list[str]:

@@ -110,7 +110,7 @@ class BuildRecords:
             return None
         except (OSError, ValueError) as error:
             raise LmworksError(
-                f"{self.folder / 'last'}: holds no name of a build; delete it and build again"
+                f"{self.folder / 'last'}: this file names no build; delete the file and build again"
             ) from error
 
     @property
@@ -141,7 +141,7 @@ class BuildRecords:
             return None
         except (OSError, ValidationError) as error:
             raise LmworksError(
-                f"{path}: the record of a build cannot be read; delete it and build the recipe again with "
+                f"{path}: the record of a build cannot be read; delete the record and build again with "
                 "`lmworks build RECIPE`. Finished work is kept and used again"
             ) from error
 
@@ -164,7 +164,7 @@ class BuildRecords:
         if not path.exists():
             raise LmworksError(
                 f"{path}: the recipe that {self.folder / name}.json names is missing, but files in its folder are "
-                "needed. Connect its disk, or type `lmworks build RECIPE` with its new place, and repeat this command. "
+                "needed. Connect the disk, or type `lmworks build RECIPE` with the new path, and repeat this command. "
                 "If the recipe no longer exists, delete this record"
             )
         return path.parent

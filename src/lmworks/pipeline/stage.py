@@ -238,7 +238,7 @@ def _declare(made: Stage) -> Stage:
         if old.__module__ != new.__module__ or old.__code__ is new.__code__ or (in_one_run and line != first):
             raise TypeError(
                 f"two stages are called {made.name!r}: {old.__module__}, line {first}, and {new.__module__}, line "
-                f"{line}. Each would get the other's artifacts; rename one"
+                f"{line}. Each would get the other's artifacts; rename one of these stages"
             )
     _declared[made.name] = made
     return made
@@ -250,7 +250,7 @@ def _inputs(
     names = [name for name in own if name not in ("config", "out", "context")]
     if sorted(names) != sorted(name for name, _ in roles):
         raise TypeError(
-            f"{function.__qualname__}: its inputs are {', '.join(names) or 'none'}, but roles are stated for "
+            f"{function.__qualname__}: the inputs are {', '.join(names) or 'none'}, but roles are stated for "
             f"{', '.join(name for name, _ in roles) or 'none'}; state one role for each, as in @stage(version=1, "
             'reads="documents"): reads, trains_on, begins_with, judges or measures'
         )
@@ -264,5 +264,5 @@ def _inputs(
         if many:
             (hint,) = get_args(hint)
         if not (isinstance(hint, type) and issubclass(hint, Handle)):
-            raise TypeError(f"{function.__qualname__}: parameter {name!r} is {hint!r}; inputs are handles")
+            raise TypeError(f"{function.__qualname__}: input {name!r} is {hint!r}, which is not a handle")
         yield name, Input(role_of[name], hint, many, optional)

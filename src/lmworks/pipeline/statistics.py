@@ -469,13 +469,13 @@ def _sizes(n: int, weights: ArrayLike | None, clusters: Sequence[Hashable]) -> F
 
 def _require_same(first: Floats, second: Floats) -> None:
     if first.shape != second.shape:
-        raise ValueError(f"scores {first.shape} and {second.shape}: a paired test needs the same items on both sides")
+        raise ValueError(f"scores of {first.shape} and {second.shape} items: a paired test needs the same items")
 
 
 def by_cluster(columns: Floats, clusters: Sequence[Hashable]) -> Floats:
     """Return the sums of each cluster, in order of first appearance: [items, K] -> [clusters, K]."""
     if columns.ndim != 2 or not len(columns) or len(columns) != len(clusters):
-        raise ValueError(f"values {columns.shape} of {len(clusters)} items: expected one row per item, at least one")
+        raise ValueError(f"values have the shape {columns.shape}, expected ({len(clusters)}, K) with one row per item")
     numbers: dict[Hashable, int] = {}
     index = np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters])
     return np.stack([np.bincount(index, column, len(numbers)) for column in columns.T], axis=1)

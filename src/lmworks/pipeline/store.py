@@ -204,7 +204,7 @@ class Store:
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise UsageError(f"{name!r} is the beginning of {len(matches)} artifacts' digests; type more characters")
+            raise UsageError(f"the digests of {len(matches)} artifacts begin with {name!r}; type more characters")
         known = ", ".join(steps) or "none: nothing was built in this store"
         raise UsageError(f"no step or digest {name!r}; steps of the last build: {known}")
 

@@ -53,10 +53,10 @@ def load_recipe(
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise RecipeError(
-            f"{path}: cannot be read ({error.strerror}); name an existing recipe, or make one with `lmworks init`"
+            f"{path}: this file cannot be read ({error.strerror}); name a recipe, or make one with `lmworks init`"
         ) from error
     except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+        raise RecipeError(f"{path}: byte {error.start} is not UTF-8; save the recipe as UTF-8") from error
     tree = read_yaml(text, str(path))
     if not isinstance(tree.value, dict):
         raise RecipeError(f"{path}:1: found {_kind(tree.value)}, expected fields such as `name:` and `data:`")
@@ -67,7 +67,7 @@ def load_recipe(
         _override(tree, setting)
         if _gates(tree) != written:
             raise RecipeError(
-                f"--set {setting}: changes a gate, but all who are responsible must see gates in the recipe\n"
+                f"--set {setting}: this changes a gate, but gates must be in the recipe, where everybody sees them\n"
                 f"Change `gates` in {path}"
             )
     expand_variants(tree, str(path))
@@ -127,7 +127,7 @@ def _override(tree: Tree, setting: str) -> None:
                 break
         else:
             names = [*Recipe.model_fields, *(tree.value.get("models") or {}), *(tree.value.get("data") or {})]
-            raise RecipeError(f"--set {setting}: no field or step {keys[0]!r}{nearest(keys[0], names)}")
+            raise RecipeError(f"--set {setting}: the recipe has no field or step {keys[0]!r}{nearest(keys[0], names)}")
     place: Any = tree.value
     for index, key in enumerate(keys[:-1]):
         step: Any = int(key) if isinstance(place, list) and key.isdigit() else key
@@ -138,7 +138,7 @@ def _override(tree: Tree, setting: str) -> None:
         else:
             raise RecipeError(f"--set {setting}: the recipe has no field {'.'.join(keys[: index + 1])}")
     if not isinstance(place, dict):
-        raise RecipeError(f"--set {setting}: {'.'.join(keys[:-1])} is {_kind(place)}, not a set of fields")
+        raise RecipeError(f"--set {setting}: {'.'.join(keys[:-1])} is {_kind(place)}, which has no fields")
     place[keys[-1]] = read_yaml(text, f"--set {setting}").value
 
 

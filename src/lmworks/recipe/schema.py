@@ -155,7 +155,7 @@ def effects(config: type[StepConfig]) -> Mapping[str, Effect]:
         declared = [item for each in classes for item in each.model_fields[name].metadata if isinstance(item, Effect)]
         effect = declared[0] if declared else config.default_effect
         if effect is None:
-            raise TypeError(f"{config.__name__}.{name}: declare what it changes, as in Annotated[int, Effect.KEY]")
+            raise TypeError(f"{config.__name__}.{name}: declare its effect, as in Annotated[int, Effect.KEY]")
         found[name] = effect
     return found
 
@@ -174,7 +174,7 @@ class BudgetConfig(StepConfig):
         7.0, gt=0, description="Minutes that a first build may take. Values written as `auto` are chosen to fit."
     )
     device: Device = Field(
-        "auto", description="Device of every step that names none. `auto` takes an accelerator if there is one."
+        "auto", description="Device of each step without its own `device`. `auto` takes an accelerator if there is one."
     )
 
 
@@ -184,7 +184,7 @@ class PlanConfig(StepConfig):
     default_effect = Effect.NOTHING
 
     measure: bool = Field(
-        True, description="Whether to time short probes. Without them, every machine gets the same values."
+        True, description="Whether to measure the speed of short runs. If not, every machine gets the same values."
     )
 
 
@@ -206,24 +206,24 @@ class ServeConfig(StepConfig):
     )
     otherwise: Reference | None = Field(
         None,
-        description="Step to serve if `model` fails a gate and this step passes its gates. None by default, so a model "
-        "that fails is not served.",
+        description="Step to serve if `model` fails a gate and this step passes its gates. By default there is no such "
+        "step, so a model that fails is not served.",
     )
     examples: Reference | None = Field(
-        None, description="Step with conversations that the chat page offers as examples. Serving needs none."
+        None, description="Step with conversations that the chat page offers as examples. By default no examples."
     )
     passages: Reference | None = Field(
         None,
-        description="Step of kind `passages`. The passages that fit a user's last question are put before it and "
-        "cited. Without this field the model answers without passages.",
+        description="Step of kind `passages`. The passages that fit a user's last question are put before this "
+        "question and cited. Without this field the model answers without passages.",
     )
     passages_shown: int = Field(
-        PASSAGES_SHOWN, ge=1, le=50, description="Maximum passages before a question. A short context holds fewer."
+        PASSAGES_SHOWN, ge=1, le=50, description="Maximum number of passages. A short context holds fewer passages."
     )
     not_found: str = Field(
         NOT_FOUND,
         min_length=1,
-        description="Answer if no passage fits, given without the model. Write it in your readers' language.",
+        description="Answer that lmworks gives if no passage fits. Write this answer in your readers' language.",
     )
 
     @model_validator(mode="after")
@@ -254,7 +254,7 @@ class RewordedConfig(StepConfig):
         description="Minimum cosine similarity of a listed pair. With all-MiniLM-L6-v2, 0.8 lists most paraphrases and "
         "few other texts. Another encoder needs its own value.",
     )
-    tokens: int = Field(256, ge=8, description="Tokens embedded per text. all-MiniLM-L6-v2 was trained on 256.")
+    tokens: int = Field(256, ge=8, description="Tokens read per text. all-MiniLM-L6-v2 was trained on 256.")
 
 
 ASKED = ("cluster", "contamination", "id", "prompt", "reference")
@@ -304,7 +304,7 @@ class GateConfig(StepConfig):
         asked = [name for name in ("at_least", "at_most", "not_worse_than") if getattr(self, name) is not None]
         if len(asked) != 1:
             found = " and ".join(asked) or "none of them"
-            raise ValueError(f"a gate asks for one of at_least, at_most, not_worse_than; found {found}")
+            raise ValueError(f"a gate must have one of at_least, at_most, not_worse_than; found {found}")
         return self
 
     def asked_of(self, served: Sequence[str]) -> list[str | None]:
@@ -364,7 +364,7 @@ class EvaluateConfig(StepConfig):
     )
     reworded: RewordedConfig | None = Field(
         None,
-        description="Search for training texts that repeat test items in other words. It needs an encoder of yours.",
+        description="Search for training texts that repeat test items in other words. Name an encoder for this search.",
     )
 
 
@@ -398,16 +398,16 @@ class NeedsConfig(StepConfig):
     distance: Literal["near", "some", "far"] = Field(
         "some", description="Difference of your texts from everyday public texts. Most trades have words of their own."
     )
-    users: int = Field(10, ge=1, description="Number of users at the same time, at the busiest hour. Ten are a team.")
+    users: int = Field(10, ge=1, description="Number of users at the same time, at the busiest hour. A team has ten.")
     requests_per_second: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
         "auto",
         description="Requests per second at the busiest hour. `auto` assumes that each of `users` sends a request "
-        f"every {SECONDS_BETWEEN_REQUESTS} s. No source supports this rate.",
+        f"every {SECONDS_BETWEEN_REQUESTS} s. This rate is an assumption without a source.",
     )
     prompt_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
         description=f"Tokens of a prompt. `auto` takes {REQUEST_TOKENS['chat'][0]} for `chat`, which is a page of "
-        f"text, and {REQUEST_TOKENS['classify'][0]} for `classify`. `lmworks init` measures it on your texts.",
+        f"text, and {REQUEST_TOKENS['classify'][0]} for `classify`. `lmworks init` measures your texts.",
     )
     answer_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
@@ -418,14 +418,14 @@ class NeedsConfig(StepConfig):
     tokens: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
         "auto", description="Tokens of your texts. `auto` divides the bytes of the sources by four."
     )
-    labelled_examples: int = Field(0, ge=0, description="Number of inputs with their right answers.")
+    labelled_examples: int = Field(0, ge=0, description="Number of inputs that have a right answer.")
     budget_usd: float = Field(
         10_000,
         ge=0,
         description="US dollars for training and the first twelve months of use. The electricity of `devices` is not "
         "counted. The default pays for a pilot.",
     )
-    deadline_weeks: float = Field(12, gt=0, description="Weeks until the model is used. The default is a quarter.")
+    deadline_weeks: float = Field(12, gt=0, description="Weeks until the model is used. The default is three months.")
     region: str = Field("US", description="Code of the electricity grid. Most machines are in the US.")
     residency: Literal["anywhere", "region", "on-premise"] = Field(
         "anywhere", description="Places where your data may be stored. Change it if a law or contract binds you."
@@ -437,7 +437,7 @@ class NeedsConfig(StepConfig):
         "and `lmworks push` needs `--confidential`.",
     )
     control: Literal["low", "some", "full"] = Field(
-        "some", description="Control over weights, versions and behaviour. `low` accepts any supplier's model."
+        "some", description="Control that you need over weights, versions and behaviour. `low` allows any supplier."
     )
     update: Literal["yearly", "quarterly", "monthly", "weekly", "daily"] = Field(
         "quarterly", description="How often knowledge changes. `plan` counts one training run per change."
@@ -452,11 +452,11 @@ class NeedsConfig(StepConfig):
     contracts: list[str] = Field(default_factory=list, description="Names of clouds that you have a contract with.")
     devices: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,
-        description="Number of devices that you own already, such as `{a100-80: 1}`. They cost their electricity. "
-        "`lmworks plan --all` lists the names.",
+        description="Number of devices that you own already, such as `{a100-80: 1}`. Only their electricity is a cost. "
+        "`lmworks plan --all` lists the names of devices.",
     )
     parameters: Annotated[int, Field(ge=1_000_000)] | Literal["auto"] = Field(
-        "auto", description="Number of the model's parameters. `auto` follows from data, money and task."
+        "auto", description="Number of the model's parameters. `auto` computes it from data, money and task."
     )
 
     @property
@@ -487,9 +487,9 @@ class Recipe(StepConfig):
         description="Purpose of the model. Cards and reports quote it, without personal data except names.",
     )
     budget: BudgetConfig = Field(BudgetConfig(), description="Time and device that the whole build may use.")
-    plan: PlanConfig = Field(PlanConfig(), description="Method that finds the values written as `auto`.")
+    plan: PlanConfig = Field(PlanConfig(), description="How lmworks finds the values written as `auto`.")
     needs: NeedsConfig | None = Field(None, description="Needs of your organisation, for `plan` and privacy checks.")
-    data: dict[str, StepConfig] = Field(min_length=1, description="Steps by name, each after those that it reads.")
+    data: dict[str, StepConfig] = Field(min_length=1, description="Steps by name, each after the steps that it reads.")
     tokenizer: StepConfig | None = Field(None, description="Tokenizer for a model trained from scratch.")
     models: dict[str, StepConfig] = Field(default_factory=dict, description="Models by name.")
     evaluate: EvaluateConfig | None = Field(None, description="Measurements of the models.")

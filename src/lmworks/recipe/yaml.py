@@ -64,7 +64,7 @@ def read_yaml(text: str, name: str) -> Tree:
 def _plain(node: Any, location: Location, tree: Tree, name: str, seen: set[int]) -> Any:
     line = node.start_mark.line + 1
     if id(node) in seen:
-        raise RecipeError(f"{name}:{line}: anchors and aliases are not read; write the value out where it is used")
+        raise RecipeError(f"{name}:{line}: anchors and aliases are not allowed; write the value in each place")
     seen.add(id(node))
     tree.lines.setdefault(location, line)
     if node.id == "scalar":
@@ -84,7 +84,7 @@ def _plain(node: Any, location: Location, tree: Tree, name: str, seen: set[int])
         key = key_node.value
         if key in result:
             first = tree.lines[(*location, key)]
-            raise RecipeError(f"{name}:{key_line}: {key!r} occurs twice (first in line {first}); keep one of them")
+            raise RecipeError(f"{name}:{key_line}: {key!r} occurs twice (first in line {first}); remove one")
         tree.lines[(*location, key)] = key_line
         result[key] = _plain(value_node, (*location, key), tree, name, seen)
     return result

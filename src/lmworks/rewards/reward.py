@@ -119,8 +119,8 @@ def count_unjudged(rewards: Sequence[Reward], references: Sequence[str]) -> dict
             if reasons and reasons.total() == len(references):
                 (reason, count), *_ = reasons.most_common(1)
                 raise LmworksError(
-                    f"{reward.kind}: none of the data's {len(references)} answers can judge another; {count} of them "
-                    f"{reason}. docs/policy.md says which answers can"
+                    f"{reward.kind}: none of the data's {len(references)} answers can judge another; for {count} of "
+                    f"them, {reason}. docs/policy.md says which answers can"
                 )
             counts |= {f"unjudged by {reward.kind}": reasons.total()} if reasons else {}
     return counts

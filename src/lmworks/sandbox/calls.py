@@ -52,7 +52,7 @@ def calls_of(tests: str) -> tuple[str, ...]:
         _look_at_imports(tree)
         if not functions:
             raise Unjudged(
-                "call no function that they do not define themselves; end with `check(name)` if that is missing"
+                "the tests call no function of the program. If their last line should be `check(NAME)`, add this line"
             )
         _look_at_assertions(tree)
         _look_at_modules(tree)
@@ -60,7 +60,7 @@ def calls_of(tests: str) -> tuple[str, ...]:
         _Reader(tree, functions).read()
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # of numbers with too many digits, too
         place = f"in line {error.lineno}" if isinstance(error, SyntaxError) else "that can be read"
-        raise Unjudged(f"are not Python {place}") from error
+        raise Unjudged(f"the tests are not Python {place}") from error
     return tuple(sorted(functions))
 
 
@@ -90,40 +90,39 @@ def imports(tree: ast.Module) -> Iterator[tuple[int, str, bool]]:
 def _look_at_imports(tree: ast.Module) -> None:
     for _, name, available in imports(tree):
         if not available:
-            raise Unjudged(f"import {name}, which is not available where they run")
+            raise Unjudged(f"the tests import {name}, which is not available where tests run")
         if name.split(".")[0] not in SAFE:
-            raise Unjudged(f"import {name}, which may run what the program returns")
+            raise Unjudged(f"the tests import {name}, which may run code from the program")
 
 
 def _look_at_assertions(tree: ast.Module) -> None:
     """Check that there are assertions that can fail, and that nothing else decides. Raises Unjudged."""
     asserted = False
     for node in ast.walk(tree):
-        line = f"in line {getattr(node, 'lineno', 0)}"
-        runs = f"{line}, which may run what the program returns"
+        line = getattr(node, "lineno", 0)
         match node:
             case ast.Assert(test=test):
                 asserted |= not isinstance(test, ast.Constant) or not test.value
                 if isinstance(test, ALWAYS_TRUE) and _holds_something(test):
-                    raise Unjudged(f"assert what is always true, {line}")
+                    raise Unjudged(f"the tests make an assertion that is always true, in line {line}")
             case ast.Raise():
                 asserted = True
             case ast.AsyncFunctionDef() | ast.Await() | ast.AsyncFor() | ast.AsyncWith():
-                raise Unjudged(f"are asynchronous, {line}")
+                raise Unjudged(f"the tests are asynchronous, in line {line}")
             case ast.Name(id=name) | ast.Attribute(ast.Name(id=("sys" | "os")), name) if name in EXITS:
-                raise Unjudged(f"use {name}, {line}: tests pass by reaching their end")
+                raise Unjudged(f"the tests use {name}, in line {line}, which would end the tests too early")
             case ast.Name(id=name) if name in RUN_AS_NAMES:
-                raise Unjudged(f"use {name}, {runs}")
+                raise Unjudged(f"the tests use {name}, in line {line}, which may run code from the program")
             case ast.Attribute(attr=name) if name in REFUSED:
-                raise Unjudged(f"use {name}, {runs}")
+                raise Unjudged(f"the tests use {name}, in line {line}, which may run code from the program")
             case ast.Name(id="__builtins__"):
-                raise Unjudged(f"use __builtins__, {runs}")
+                raise Unjudged(f"the tests use __builtins__, in line {line}, which may run code from the program")
             case ast.ImportFrom(module=module, names=names) if taken := {
                 name for name in (each.name for each in names) if name in REFUSED or _is_inner(module or "", name)
             }:
-                raise Unjudged(f"use {', '.join(sorted(taken))}, {runs}")
+                raise Unjudged(f"the tests use {', '.join(sorted(taken))}, in line {line}, which may run any code")
     if not asserted:
-        raise Unjudged("assert nothing")
+        raise Unjudged("the tests assert nothing")
 
 
 def _is_inner(module: str, name: str) -> bool:
@@ -147,14 +146,14 @@ def _look_at_modules(tree: ast.Module) -> None:
                 root = root.value
             inner = getattr(root, "id", "") in modules and _is_inner("", node.attr)
             if inner or (node.attr == "system" and modules.get(getattr(node.value, "id", "")) != "platform"):
-                raise Unjudged(f"use {node.attr}, in line {node.lineno}, which may run what the program returns")
+                raise Unjudged(f"the tests use {node.attr}, in line {node.lineno}, which may run code from the program")
 
 
 def _look_at_names(tree: ast.Module) -> None:
     """Check that names to look something up are written in the tests, and are not refused. Raises Unjudged."""
     written = set[ast.AST]()
     for node in ast.walk(tree):  # a call before what it calls
-        line = f"in line {getattr(node, 'lineno', 0)}"
+        line = getattr(node, "lineno", 0)
         match node:
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in TAKE_NAMES:
                 taken = node.args[TAKE_NAMES[name]]
@@ -162,14 +161,14 @@ def _look_at_names(tree: ast.Module) -> None:
                 for part in (part for text in texts for part in text.split(".")):
                     inner = part.startswith("_") and part not in LITERAL_ATTRIBUTES | TOLD_OF_MODULES
                     if inner or part in REFUSED | RUN_AS_NAMES | {"system"}:
-                        raise Unjudged(f"use {part}, {line}, which may run what the program returns")
+                        raise Unjudged(f"the tests use {part}, in line {line}, which may run code from the program")
                 if all(isinstance(each, ast.Constant) for each in taken):
                     written.add(node.func)
             case ast.ImportFrom(names=names) if any(each.asname and each.name in TAKE_NAMES for each in names):
-                raise Unjudged(f"use {' and '.join(each.name for each in names)} under another name, {line}")
+                raise Unjudged(f"the tests rename {' and '.join(each.name for each in names)}, in line {line}")
         if getattr(node, "id", getattr(node, "attr", "")) in TAKE_NAMES and node not in written:
             name = getattr(node, "id", getattr(node, "attr", ""))
-            raise Unjudged(f"use {name}, {line}, with a name that is not a literal there")
+            raise Unjudged(f"the tests use {name}, in line {line}, without a literal name as argument")
 
 
 def _holds_something(test: ast.expr) -> bool:
@@ -205,7 +204,7 @@ class _Reader:
             last = test.end_lineno or test.lineno
             before = test in self.once and all(given.get(name, last + 1) > last for name in _names(test))
             if _names(test) & given.keys() and not _names(test) & self.derived and not before:
-                raise Unjudged(f"ask how the program changed its argument, in line {test.lineno}")
+                raise Unjudged(f"the tests check how the program changed its argument, in line {test.lineno}")
         self._look_at_memory()
 
     def _look_at_memory(self) -> None:
@@ -221,10 +220,10 @@ class _Reader:
         for node in self.nodes:
             match node:
                 case ast.Expr(value=call) if self.is_call(call) and node not in tried:
-                    raise Unjudged(f"call the program without using its answer, in line {node.lineno}")
+                    raise Unjudged(f"the tests call the program without using its answer, in line {node.lineno}")
                 case ast.Assert(test=ast.Compare(left=call, ops=[ast.Eq()], comparators=[ast.Constant() as value])):
                     if self.is_call(call) and expected.setdefault(ast.dump(call), value.value) != value.value:
-                        raise Unjudged(f"expect two different answers of the same call, in line {node.lineno}")
+                        raise Unjudged(f"the tests expect two answers from the same call, in line {node.lineno}")
 
     def is_call(self, node: ast.AST) -> bool:
         """Return whether a node calls a function of the program."""
@@ -272,14 +271,14 @@ class _Reader:
                     fine |= {*call.args, *(each.value for each in call.keywords)}
         for node in self.nodes:
             if isinstance(node, ast.Name) and node.id in self.functions and node not in fine:
-                raise Unjudged(f"use {node.id} otherwise than by calling it, in line {node.lineno}")
+                raise Unjudged(f"the tests use {node.id} without calling it, in line {node.lineno}")
 
     def _look_at_arguments(self, arguments: Sequence[ast.expr]) -> None:
         for each in arguments:
             if getattr(each, "id", "") in {*self.own, *self.functions} or isinstance(
                 each, ast.Lambda | ast.GeneratorExp
             ):
-                raise Unjudged(f"give the program an argument that is not a literal value, in line {each.lineno}")
+                raise Unjudged(f"the tests give the program an argument that is not literal, in line {each.lineno}")
 
     def _look_at_objects(self) -> None:
         results = {
@@ -289,7 +288,7 @@ class _Reader:
             if isinstance(node, ast.Attribute) and node.attr not in LITERAL_ATTRIBUTES:
                 base = node.value
                 if self.is_call(base) or getattr(base, "id", "") in results:
-                    raise Unjudged(f"use .{node.attr} of an object of the program, in line {node.lineno}")
+                    raise Unjudged(f"the tests use .{node.attr} of an object of the program, in line {node.lineno}")
 
 
 def _reached(names: Iterable[str], steps: Iterable[tuple[str, str]]) -> set[str]:

@@ -119,7 +119,7 @@ class Checks:
         begun = (function, None if static else kind) in self._begun
         if name.startswith(FIXTURES):
             if not begun:
-                self.unjudged = f"have {name}, which nothing calls"
+                self.unjudged = f"the tests have {name}, which nothing calls"
             return
         needed, optional = _parameters(test, of_object)
         if begun and needed:
@@ -127,7 +127,7 @@ class Checks:
         if begun and not optional and function not in self._broken and isinstance(test, types.FunctionType):
             return
         if needed or inspect.isgeneratorfunction(test) or (of_object and kind and _parameters(kind)[0]):
-            self.unjudged = f"have {name}, which nothing calls with what it needs"
+            self.unjudged = f"the tests have {name}, which nothing calls with the arguments that it needs"
         elif of_object and kind:
             getattr(kind(), name)()
         else:

@@ -265,7 +265,7 @@ def _answer(namespace: Mapping[str, Any], call: tuple[str, Any, Any]) -> None:
     try:
         said = ["value", encode(value)]
     except NotLiteral:
-        said = ["refused", f"{name} returns no literal value"]
+        said = ["refused", f"{name} returns a value that is not literal"]
     send(CHANNEL, said)
 
 
@@ -312,13 +312,13 @@ class _Program:
         try:
             message = packed([name, encode(list(arguments)), encode(keywords)])
             if len(message) > MESSAGE_BYTES:
-                raise NotLiteral(f"{len(message)} bytes, of which {MESSAGE_BYTES} can cross")
+                raise NotLiteral(f"{len(message)} bytes, but the limit is {MESSAGE_BYTES} bytes")
         except NotLiteral as error:
-            self.unjudged = f"give {name} {error}"
+            self.unjudged = f"the tests give {name} {error}"
             raise _Stop from error
         try:
             if self.left <= 0:
-                raise NotLiteral(f"more than {self.seconds} seconds of processor time")
+                raise NotLiteral(f"the program needs more than {self.seconds} seconds of processor time")
             send(CHANNEL, math.ceil(self.left))
             send_frame(CHANNEL, message)
             self.left -= receive(CHANNEL, WORDS)
@@ -342,11 +342,11 @@ class _Program:
 def _exception(kind: str, words: Any) -> Exception:
     found = getattr(builtins, kind, None)
     if not isinstance(found, type) or not issubclass(found, Exception) or issubclass(found, NOT_RAISED):
-        raise NotLiteral("no exception")
+        raise NotLiteral("the program sends something that is not an exception")
     try:
         return found(*words)
     except Exception as error:  # such as of words that are not for this one
-        raise NotLiteral("no exception") from error
+        raise NotLiteral("the program sends something that is not an exception") from error
 
 
 def _run_tests(limits: Limits) -> None:
@@ -364,12 +364,12 @@ def _run_tests(limits: Limits) -> None:
         reason = _reason(error, "tests")
     unjudged = asked.unjudged or checks.unjudged
     if unjudged or not asked.calls:
-        ended = f"end with {reason}" if reason else "reach no call of the program"
+        ended = f"the tests end with {reason}" if reason else "the tests reach no call of the program"
         send(TOLD, ["unjudged", unjudged or ended])
     elif asked.broken or reason:
         send(TOLD, ["failed", asked.broken or reason])
     elif not checks.made:
-        send(TOLD, ["unjudged", "reach none of their assertions"])
+        send(TOLD, ["unjudged", "the tests reach none of their assertions"])
     else:
         send(TOLD, ["passed", ""])
 

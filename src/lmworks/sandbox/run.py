@@ -176,7 +176,7 @@ class Sandbox:
                 socket.send_fds(self._control, [asked], [told.fileno()])
                 said, processes, *_ = socket.recv_fds(self._control, VERDICT_BYTES, 2)
             if not processes:
-                raise LmworksError(f"the process that runs programs is gone: {said.decode() or self._last_words()}")
+                raise LmworksError(f"the process that runs programs has ended: {said.decode() or self._last_words()}")
             return processes
 
     def _last_words(self) -> str:
@@ -207,7 +207,7 @@ def _told(line: socket.socket, request: bytes, seconds: float) -> Verdict:
         except (TimeoutError, BlockingIOError):
             if calls * CALL_SECONDS < seconds or answered + seconds < longest:
                 return Verdict("failed", f"more than {seconds:g} seconds")
-            return Verdict("unjudged", f"call the program {calls:,} times, which takes more than {seconds:g} seconds")
+            return Verdict("unjudged", f"the tests call the program {calls:,} times, in more than {seconds:g} seconds")
         if not part:
             break
         said += part

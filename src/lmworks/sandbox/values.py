@@ -65,7 +65,7 @@ def _decoded(data: Any, depth: int) -> Any:
     if type(data) in (*PLAIN, int):
         return data
     if type(data) is not list or not data or not depth:
-        raise NotLiteral("no value")
+        raise NotLiteral("the data holds no value")
     kind, items = data[0], data[1:]
     try:
         if kind in ("int", "bytes"):
@@ -76,7 +76,7 @@ def _decoded(data: Any, depth: int) -> Any:
             return dict(zip(parts[::2], parts[1::2], strict=True))
         return {"list": list, "tuple": tuple, "set": set}[kind](parts)
     except (TypeError, ValueError, KeyError) as error:  # such as a list in a set
-        raise NotLiteral("no value") from error
+        raise NotLiteral("the data holds no value") from error
 
 
 def packed(message: Any) -> bytes:
@@ -117,7 +117,7 @@ def unpacked(data: bytes) -> Any:
     try:
         return json.loads(data.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
-        raise NotLiteral("no JSON") from error
+        raise NotLiteral("the data is not JSON") from error
 
 
 def _read(channel: int, length: int) -> bytes:

@@ -149,7 +149,7 @@ def test_a_model_is_tuned_on_conversations_and_documents_of_one_mix(tmp_path: Pa
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (("from: mixed", "from: both"), "'both' mixes conversations with documents\nUse this mix as `data` of a model"),
+        (("from: mixed", "from: both"), "'both' mixes conversations with documents\nUse the mix as `data` of a model"),
         (
             ("texts: {from: novels, weight: 1}", "more: {from: chats, weight: 1}, texts: {from: novels, weight: 1}"),
             "models.tuned.data: expected one part with conversations among parts with documents, found chats, more",

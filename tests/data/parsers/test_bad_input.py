@@ -202,7 +202,7 @@ def test_links_that_lead_in_a_circle_pipes_and_failing_disks_stop_nothing(
     assert texts(out) == ["good"]
     assert {record["path"]: record["reason"] for record in quarantined(out)} == {
         "self.txt": "unreadable: Too many levels of symbolic links",
-        "pipe.txt": "unreadable: no regular file",
+        "pipe.txt": "unreadable: not a regular file",
         "disk.txt": "unreadable: Input/output error",
     }
     assert result.counts["not read: a linked folder"] == 1

@@ -82,7 +82,7 @@ def test_a_field_of_a_training_without_a_declared_effect_is_refused() -> None:
         learning_rate: float = 0.1
         strength: float = Field(1.0, description="Of something.")
 
-    with pytest.raises(TypeError, match=r"Careless\.strength: declare what it changes"):
+    with pytest.raises(TypeError, match=r"Careless\.strength: declare its effect"):
         effects(Careless)
 
 

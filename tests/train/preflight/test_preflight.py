@@ -558,7 +558,7 @@ def test_a_reward_that_cannot_be_computed_here_is_refused(tmp_path: Path, monkey
 def test_tests_that_judge_no_program_are_refused_and_a_share_of_them_is_told(tmp_path: Path) -> None:
     rewards: dict[str, Any] = {"rewards": [{"kind": "unit-tests"}, {"kind": "length", "most": 9}], "answer_tokens": 32}
     said = Asking(tmp_path / "none", ASKED, **rewards).refused()
-    assert "none of the data's 20 answers can judge another; 20 of them are not Python in line 1" in said
+    assert "none of the data's 20 answers can judge another; for 20 of them, the tests are not Python" in said
     tested = [record(n, f"Add {n}.", f"assert add({n}, 1) == {n + 1}" if n % 4 else "It adds.") for n in range(20)]
     assert Asking(tmp_path / "some", tested, **rewards).check().counts["unjudged by unit-tests"] == 5
 

@@ -37,7 +37,7 @@ def parse_place(on: str) -> str | None:
     if not found:
         raise UsageError(f"--on {on}: expected local, ray or ray://HOST:PORT, the address that `ray start` prints")
     if not find_spec("ray"):
-        raise UsageError(f"--on {on}: Ray is not installed; pip install 'lmworks[ray]'")
+        raise UsageError(f"--on {on}: Ray is not installed; type pip install 'lmworks[ray]'")
     return "" if on == "ray" else f"{found[1]}:{found[2] or PORT}"
 
 
