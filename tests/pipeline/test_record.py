@@ -23,7 +23,9 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_record_that_is_cut_short_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "small.json").write_text('{"recipe": "../rec')
-    with pytest.raises(LmworksError, match=r"small\.json: the record of a build cannot be read; delete the record and build"):
+    with pytest.raises(
+        LmworksError, match=r"small\.json: the record of a build cannot be read; delete the record and build"
+    ):
         BuildRecords(tmp_path).get("small")
 
 
@@ -37,7 +39,9 @@ def test_a_pipe_in_place_of_a_record_is_told_and_not_waited_for(tmp_path: Path) 
 
     writer = threading.Timer(5, write)
     writer.start()
-    with pytest.raises(LmworksError, match=r"small\.json: the record of a build cannot be read; delete the record and build"):
+    with pytest.raises(
+        LmworksError, match=r"small\.json: the record of a build cannot be read; delete the record and build"
+    ):
         BuildRecords(tmp_path).get("small")
     writer.cancel()
     os.mkfifo(tmp_path / "last")
