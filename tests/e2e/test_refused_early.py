@@ -154,7 +154,7 @@ CASES = {
     ),
     "preferences that are conversations": Case(
         TUNED + "  judge: {objective: dpo, from: tuned, data: chats, SMALL}\n",
-        ["judge/data: 'chats' makes conversations; this step reads preferences. Kinds that make preferences:"],
+        ["judge/data: 'chats' makes conversations; this step reads preferences. Kinds that make it:"],
     ),
     "a teacher of other tokens": Case(
         BASE + TUNED + "  policy: {objective: distillation, from: tuned, teacher: base, data: chats, SMALL}\n",
@@ -266,7 +266,7 @@ CASES = {
         "  tuned: {objective: sft, from: meta-llama/Llama-3.2-1B, data: chats, SMALL}\n",
         [
             "models.tuned.from: no earlier step 'meta-llama/Llama-3.2-1B'",
-            "a published one, which is a model of its own: `base: {objective: pretrained, path: FOLDER",
+            "`base: {objective: pretrained, path: FOLDER",
         ],
     ),
     "an encoder-decoder that knows other words": Case(

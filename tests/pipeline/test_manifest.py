@@ -116,5 +116,5 @@ def test_a_stage_tells_one_role_of_each_input(roles: dict[str, str]) -> None:
     def forgetful(config: StepConfig, texts: Handle, out: Path, context: Context) -> Result:
         return Result()
 
-    with pytest.raises(TypeError, match=r"its inputs are texts, but roles are stated for .*reads, trains_on"):
+    with pytest.raises(TypeError, match=r"the inputs are texts, but roles are stated for .*reads, trains_on"):
         stage(version=1, **roles)(forgetful)

@@ -97,7 +97,7 @@ def _refuse_other_kinds(nodes: Sequence[Node], data: Mapping[str, StepConfig]) -
             if wanted and made and made != wanted and each.stage is not mix:  # which takes both
                 kinds = ", ".join(name for name, step in STEPS.loadable() if step.config.makes == wanted)
                 raise UsageError(
-                    f"{each.name}: {reference!r} makes {made}; this step reads {wanted}. Kinds that make {wanted}: {kinds}"
+                    f"{each.name}: {reference!r} makes {made}; this step reads {wanted}. Kinds that make it: {kinds}"
                 )
 
 
